@@ -1,0 +1,165 @@
+//! Decisions: what an access request comes to, compared with the catalog.
+//!
+//! Total and pure: the same request, catalog and facts give the same plan or the same denial, in a Lambda
+//! function as in a dry run. A plan leaves nothing to choose for whoever carries it out. What other grants
+//! there are, and what AWS says to it, is not known here.
+
+mod denial;
+mod rules;
+
+use jiff::Timestamp;
+
+use crate::access::{Access, Route};
+use crate::catalog::{Catalog, Role, RoleAccess, Tenant};
+use crate::document::{fits, render};
+use crate::ids::{GrantId, GrantIdentity};
+use crate::principal::Principal;
+use crate::request::AccessRequest;
+use crate::window::{Window, whole_second};
+
+pub use denial::{Denial, DenialCode};
+pub use rules::{
+    APPROVAL_AGE_LIMIT, CLOCK_SKEW, JUSTIFICATION_LIMIT, START_AHEAD_LIMIT, WINDOW_REMAINDER_MINIMUM,
+};
+
+/// What a decision needs to know besides the request and the catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecisionFacts {
+    /// The time of the decision. Fractions of a second are cut off.
+    pub now: Timestamp,
+    /// The 12-digit AWS account that Curfew runs in.
+    pub own_account: String,
+}
+
+/// An access request that may be granted, with everything that its grant needs.
+///
+/// Outside this crate only [`decide`] makes one: what was not decided can't be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Plan {
+    /// What was asked for and approved.
+    pub request: AccessRequest,
+    /// Who receives the access.
+    pub principal: Principal,
+    /// The way to the tenant's account.
+    pub route: Route,
+    /// When the access holds.
+    pub window: Window,
+    /// What is attached.
+    pub planned: PlannedAccess,
+    /// The digest of the catalog that it was compared with.
+    pub catalog_digest: String,
+}
+
+/// What a plan attaches to its principal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlannedAccess {
+    /// An inline policy, named after the grant.
+    Inline {
+        /// The policy document, window included.
+        document: String,
+    },
+    /// A standing managed policy.
+    Managed {
+        /// Its ARN.
+        policy_arn: String,
+    },
+}
+
+impl Plan {
+    /// The id of this plan's grant. `attempt` is 0 for the first try; a grant that failed before it took
+    /// effect leaves the next number free.
+    #[must_use]
+    pub fn grant_id(&self, attempt: u32) -> GrantId {
+        GrantId::derive(GrantIdentity {
+            source: &self.request.source,
+            ticket: &self.request.ticket,
+            tenant: &self.request.tenant,
+            role: &self.request.role,
+            principal: &self.principal,
+            attempt,
+        })
+    }
+
+    /// What grant `id` attaches.
+    #[must_use]
+    pub fn access(&self, id: &GrantId) -> Access {
+        let principal = self.principal.clone();
+        match &self.planned {
+            PlannedAccess::Inline { document } => {
+                Access::Inline { principal, policy_name: id.object_name(), document: document.clone() }
+            }
+            PlannedAccess::Managed { policy_arn } => {
+                Access::Managed { principal, policy_arn: policy_arn.clone() }
+            }
+        }
+    }
+}
+
+/// Whose access a request is about: the part of the decision that a grant's id depends on.
+///
+/// Needs no time, so it still answers for an approval that is delivered again long after its window.
+///
+/// # Errors
+/// The first [`Denial`] on tenant, role, requester or principal.
+pub fn resolve_principal(catalog: &Catalog, request: &AccessRequest) -> Result<Principal, Denial> {
+    Ok(subject(catalog, request)?.2.clone())
+}
+
+type Subject<'a> = (&'a Tenant, &'a Role, &'a Principal);
+
+fn subject<'a>(catalog: &'a Catalog, request: &AccessRequest) -> Result<Subject<'a>, Denial> {
+    let tenant = rules::tenant(catalog, &request.tenant)?;
+    let role = rules::role(catalog, &request.role)?;
+    let person = rules::person(catalog, &request.requester)?;
+    rules::availability(role, tenant)?;
+    Ok((tenant, role, rules::principal(person, request.principal.as_ref(), tenant)?))
+}
+
+/// Decides a request: who gets what, where, until when; or why not.
+///
+/// # Errors
+/// The first [`Denial`] of the rules listed at [`DenialCode`], in their order.
+pub fn decide(catalog: &Catalog, request: &AccessRequest, facts: &DecisionFacts) -> Result<Plan, Denial> {
+    let now = whole_second(facts.now);
+    let (tenant, role, principal) = subject(catalog, request)?;
+    rules::approvals(catalog, request, now)?;
+    rules::justification(&request.justification)?;
+    let window = rules::window(request.window, role, now)?;
+    let route = rules::route(tenant, &facts.own_account)?;
+    Ok(Plan {
+        request: request.clone(),
+        principal: principal.clone(),
+        route,
+        window,
+        planned: planned(role, tenant, principal, window)?,
+        catalog_digest: catalog.digest().to_owned(),
+    })
+}
+
+fn planned(
+    role: &Role,
+    tenant: &Tenant,
+    principal: &Principal,
+    window: Window,
+) -> Result<PlannedAccess, Denial> {
+    match role.access() {
+        RoleAccess::Managed { policy } => {
+            Ok(PlannedAccess::Managed { policy_arn: policy.expand(tenant.scope()) })
+        }
+        RoleAccess::Inline { statements } => {
+            let document = render(statements, tenant.scope(), window);
+            fits(principal.kind(), &document).map_err(|error| {
+                Denial::new(
+                    DenialCode::PolicyTooLarge,
+                    format!("role `{}` does not fit principal `{principal}`: {error}", role.name()),
+                    "ask for a smaller role, or have the catalog give it fewer statements",
+                )
+            })?;
+            Ok(PlannedAccess::Inline { document })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

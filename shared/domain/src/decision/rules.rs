@@ -1,0 +1,246 @@
+//! The rules of a decision, one function each. Every one returns what it found or the denial.
+//!
+//! Two rules need no code here, because types hold them: a [`Principal`] is one that AWS lets be modified,
+//! and a catalog in which two people share a principal can't be made (so nobody approves their own request
+//! under a second address).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::denial::{Denial, DenialCode};
+use crate::access::Route;
+use crate::catalog::{Catalog, Person, Role, Tenant};
+use crate::ids::{Email, RoleName, TenantId};
+use crate::principal::Principal;
+use crate::request::{AccessRequest, WindowEnd, WindowRequest};
+use crate::window::{Window, plus};
+
+/// How far a sender's clock may be ahead of ours.
+pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// How old an approval may be if the window has no start of its own: it says "now", and must mean it.
+pub const APPROVAL_AGE_LIMIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far ahead a window may start: people leave, roles change, and nobody asks again.
+pub const START_AHEAD_LIMIT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How much of a window must be left at least. Less is over before it is attached.
+pub const WINDOW_REMAINDER_MINIMUM: SignedDuration = SignedDuration::from_secs(2);
+
+/// How many characters a justification may have.
+pub const JUSTIFICATION_LIMIT: usize = 1_000;
+
+pub(super) fn tenant<'a>(catalog: &'a Catalog, id: &TenantId) -> Result<&'a Tenant, Denial> {
+    catalog.tenant(id).ok_or_else(|| {
+        let reason = format!("tenant `{id}` is not in the catalog");
+        Denial::new(DenialCode::UnknownTenant, reason, "correct the tenant, or have it added to the catalog")
+    })
+}
+
+pub(super) fn role<'a>(catalog: &'a Catalog, name: &RoleName) -> Result<&'a Role, Denial> {
+    catalog.role(name).ok_or_else(|| {
+        let reason = format!("role `{name}` is not in the catalog");
+        Denial::new(DenialCode::UnknownRole, reason, "correct the role, or have it added to the catalog")
+    })
+}
+
+pub(super) fn person<'a>(catalog: &'a Catalog, email: &Email) -> Result<&'a Person, Denial> {
+    catalog.person(email).ok_or_else(|| {
+        let reason = format!("requester `{email}` is not in the catalog");
+        Denial::new(
+            DenialCode::UnknownPerson,
+            reason,
+            "correct the address, or have the person added to the catalog",
+        )
+    })
+}
+
+pub(super) fn availability(role: &Role, tenant: &Tenant) -> Result<(), Denial> {
+    if role.is_available_in(tenant.id()) {
+        return Ok(());
+    }
+    Err(Denial::new(
+        DenialCode::RoleNotInTenant,
+        format!("role `{}` can't be had in tenant `{}`", role.name(), tenant.id()),
+        "ask for another role or tenant, or have the catalog's `tenants` list of the role changed",
+    ))
+}
+
+/// The principal that receives the access: the one named, or the only one there is.
+pub(super) fn principal<'a>(
+    person: &'a Person,
+    named: Option<&Principal>,
+    tenant: &'a Tenant,
+) -> Result<&'a Principal, Denial> {
+    let (email, account) = (person.email(), tenant.account());
+    if let Some(named) = named {
+        let Some(own) = person.principals().iter().find(|own| *own == named) else {
+            return Err(Denial::new(
+                DenialCode::PrincipalNotTheirs,
+                format!("principal `{named}` is not one of `{email}`'s in the catalog"),
+                "name one of the requester's own, or none",
+            ));
+        };
+        if own.account() != account {
+            return Err(Denial::new(
+                DenialCode::PrincipalElsewhere,
+                format!("principal `{named}` is not in account `{account}` of tenant `{}`", tenant.id()),
+                "name one of the requester's principals in that account, or none",
+            ));
+        }
+        return Ok(own);
+    }
+    let mut candidates = person.principals_in(account);
+    match (candidates.next(), candidates.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Denial::new(
+            DenialCode::NoPrincipal,
+            format!("`{email}` has no principal in account `{account}` of tenant `{}`", tenant.id()),
+            "have one of their IAM users or roles in that account added to the catalog",
+        )),
+        (Some(_), Some(_)) => {
+            let all: Vec<String> = person.principals_in(account).map(|p| format!("`{p}`")).collect();
+            Err(Denial::new(
+                DenialCode::AmbiguousPrincipal,
+                format!("`{email}` has several principals in account `{account}`: {}", all.join(", ")),
+                "name the one that shall receive the access",
+            ))
+        }
+    }
+}
+
+/// At least one approval counts: by somebody in the catalog, other than the requester, and in time.
+pub(super) fn approvals(catalog: &Catalog, request: &AccessRequest, now: Timestamp) -> Result<(), Denial> {
+    let latest = plus(now, CLOCK_SKEW);
+    if let Some(early) = request.approvals.iter().find(|approval| approval.at > latest) {
+        return Err(Denial::new(
+            DenialCode::ApprovalInFuture,
+            format!("the approval by `{}` is dated {}, and it is {now}", early.approver, early.at),
+            "check the clock of the system that sent it",
+        ));
+    }
+    // Access that starts now rests on an approval for now. One with a start of its own was approved for that.
+    let oldest = match request.window.starts_at {
+        None => plus(now, -APPROVAL_AGE_LIMIT),
+        Some(_) => Timestamp::MIN,
+    };
+    let others = || request.approvals.iter().filter(|approval| approval.approver != request.requester);
+    let known = || others().filter(|approval| catalog.person(&approval.approver).is_some());
+    if known().any(|approval| approval.at >= oldest) {
+        return Ok(());
+    }
+    let requester = &request.requester;
+    Err(if let Some(old) = known().max_by_key(|approval| approval.at) {
+        Denial::new(
+            DenialCode::ApprovalTooOld,
+            format!(
+                "the approval by `{}` is of {}, more than {APPROVAL_AGE_LIMIT:#} ago",
+                old.approver, old.at
+            ),
+            "have it approved again, or ask for a window with a start",
+        )
+    } else if let Some(unknown) = others().next() {
+        Denial::new(
+            DenialCode::UnknownApprover,
+            format!("approver `{}` is not in the catalog", unknown.approver),
+            "have it approved by somebody in the catalog, or have the approver added",
+        )
+    } else if request.approvals.is_empty() {
+        let reason = format!("nobody approved the request of `{requester}`");
+        Denial::new(DenialCode::NoApproval, reason, "have it approved by somebody else than the requester")
+    } else {
+        let reason = format!("nobody but the requester `{requester}` approved it");
+        Denial::new(DenialCode::SelfApproval, reason, "have it approved by somebody else")
+    })
+}
+
+pub(super) fn justification(text: &str) -> Result<(), Denial> {
+    if text.trim().is_empty() {
+        let remedy = "say why the access is needed";
+        return Err(Denial::new(DenialCode::NoJustification, "the justification is blank", remedy));
+    }
+    let length = text.chars().count();
+    if length > JUSTIFICATION_LIMIT {
+        return Err(Denial::new(
+            DenialCode::JustificationTooLong,
+            format!("the justification has {length} characters"),
+            format!("use at most {JUSTIFICATION_LIMIT}; details belong in the ticket"),
+        ));
+    }
+    // The line ends of Windows, which web forms send, are no attempt to overwrite a line.
+    if let Some(deceptive) = text.replace("\r\n", "\n").chars().find(|c| is_deceptive(*c)) {
+        return Err(Denial::new(
+            DenialCode::JustificationUnreadable,
+            format!("the justification has the character U+{:04X}", u32::from(deceptive)),
+            "remove it; besides text, only line breaks and tabs are kept",
+        ));
+    }
+    Ok(())
+}
+
+/// Characters that change how the text around them is shown: controls, and the marks that turn the
+/// direction of writing (<https://www.unicode.org/reports/tr9/>).
+fn is_deceptive(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}' | '\u{2029}')
+        || ('\u{202a}'..='\u{202e}').contains(&c)
+        || ('\u{2066}'..='\u{2069}').contains(&c)
+}
+
+/// The window as asked for, filled up with the role's defaults. Limits apply to all of it, also to a part
+/// that is past already: what was approved is what is kept in the records.
+pub(super) fn window(asked: WindowRequest, role: &Role, now: Timestamp) -> Result<Window, Denial> {
+    let starts_at = asked.starts_at.unwrap_or(now);
+    let expires_at = match asked.end {
+        Some(WindowEnd::At(time)) => time,
+        Some(WindowEnd::After(span)) => plus(starts_at, span),
+        None => plus(starts_at, role.default_duration()),
+    };
+    let window = Window::new(starts_at, expires_at).map_err(|error| {
+        Denial::new(
+            DenialCode::WindowEmpty,
+            error.to_string(),
+            "let it end at least one second after its start",
+        )
+    })?;
+    let (starts_at, expires_at) = (window.starts_at(), window.expires_at());
+    if expires_at < plus(now, WINDOW_REMAINDER_MINIMUM) {
+        return Err(Denial::new(
+            DenialCode::WindowOver,
+            format!("the window ends at {expires_at}, and it is {now}"),
+            "ask for a window that ends later",
+        ));
+    }
+    let (length, limit) = (window.length(), role.max_duration());
+    if length > limit {
+        return Err(Denial::new(
+            DenialCode::WindowTooLong,
+            format!("the window lasts {length:#}, and role `{}` may be had for {limit:#}", role.name()),
+            "ask for a shorter window",
+        ));
+    }
+    if starts_at > plus(now, START_AHEAD_LIMIT) {
+        return Err(Denial::new(
+            DenialCode::WindowTooFarAhead,
+            format!("the window starts at {starts_at}, more than 30 days from now ({now})"),
+            "ask again when it is nearer",
+        ));
+    }
+    Ok(window)
+}
+
+/// The way to the tenant's account. An agent role that the catalog names is taken even in Curfew's own.
+pub(super) fn route(tenant: &Tenant, own_account: &str) -> Result<Route, Denial> {
+    let route = tenant.route();
+    if route.agent.is_some() || route.account == own_account {
+        return Ok(route);
+    }
+    Err(Denial::new(
+        DenialCode::TenantUnreachable,
+        format!(
+            "tenant `{}` is in account `{}`, Curfew in `{own_account}`, and the catalog has no agent role for it",
+            tenant.id(),
+            route.account
+        ),
+        "have the tenant's `agent_role` and `external_id` added to the catalog",
+    ))
+}

@@ -1,0 +1,253 @@
+//! The grant: one role for one principal over one window, with one life.
+//!
+//! States own their data: only a closing grant has a cause, only a closed one a proof. A grant changes by
+//! [`crate::transition`] alone; its fields can't be set from outside. Knows nothing of storage.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, Route};
+use crate::effect::{AccessChange, Effect, Proof, Timer};
+use crate::event::{Actor, Chain};
+use crate::ids::GrantId;
+use crate::request::AccessRequest;
+use crate::window::Window;
+
+/// Why a grant is being closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Its window is over.
+    Expired,
+    /// An operator, a closed ticket or a later decision ended it early.
+    Revoked,
+    /// Its opening invocation could not finish and says so.
+    OpeningFailed,
+    /// Its opening invocation went away without a word, and its lease ran out.
+    Abandoned,
+}
+
+/// How a grant ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// At the end of its window.
+    Expired,
+    /// Early.
+    Revoked,
+    /// It never took effect.
+    Failed,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+impl From<Cause> for Outcome {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Expired => Self::Expired,
+            Cause::Revoked => Self::Revoked,
+            Cause::OpeningFailed | Cause::Abandoned => Self::Failed,
+        }
+    }
+}
+
+/// Where a grant is in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum State {
+    /// Written down; access may or may not hold yet.
+    Opening {
+        /// Until then the opening invocation may still have a change in flight in AWS.
+        lease_until: Timestamp,
+    },
+    /// AWS confirmed access and timer.
+    Active {
+        /// When.
+        activated_at: Timestamp,
+    },
+    /// To be removed; access may still hold until the removal is proven.
+    Closing {
+        /// Why.
+        cause: Cause,
+        /// By whom.
+        actor: Actor,
+        /// In which words.
+        reason: String,
+        /// Since when.
+        begun_at: Timestamp,
+        /// A removal that began earlier proves nothing: a late attach could land after it.
+        settle_after: Timestamp,
+        /// How often in a row the removal failed.
+        failures: u32,
+        /// When the sweep tries (again).
+        retry_at: Timestamp,
+    },
+    /// AWS confirmed that nothing is left.
+    Closed {
+        /// How it ended.
+        outcome: Outcome,
+        /// When.
+        closed_at: Timestamp,
+        /// AWS's word on it.
+        proof: Proof,
+    },
+}
+
+impl State {
+    /// The state's name, as in the ledger and in replies.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Opening { .. } => "opening",
+            Self::Active { .. } => "active",
+            Self::Closing { .. } => "closing",
+            Self::Closed { .. } => "closed",
+        }
+    }
+}
+
+/// One role for one principal over one window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub(crate) id: GrantId,
+    pub(crate) version: u64,
+    pub(crate) request: AccessRequest,
+    pub(crate) request_digest: String,
+    pub(crate) attempt: u32,
+    pub(crate) access: Access,
+    pub(crate) route: Route,
+    pub(crate) window: Window,
+    pub(crate) timer: Timer,
+    pub(crate) catalog_digest: String,
+    pub(crate) opened_at: Timestamp,
+    pub(crate) chain: Chain,
+    pub(crate) state: State,
+}
+
+impl Grant {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &GrantId {
+        &self.id
+    }
+
+    /// Counts its transitions, from 1. Every write is conditional on it.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// What was approved.
+    #[must_use]
+    pub fn request(&self) -> &AccessRequest {
+        &self.request
+    }
+
+    /// The digest of what was approved, to tell a duplicate from a different request.
+    #[must_use]
+    pub fn request_digest(&self) -> &str {
+        &self.request_digest
+    }
+
+    /// 0, or how many earlier tries on the same approval failed.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// What is attached in AWS.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The way to the tenant's account.
+    #[must_use]
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// Over which time access holds.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// What ends it.
+    #[must_use]
+    pub fn timer(&self) -> &Timer {
+        &self.timer
+    }
+
+    /// The digest of the catalog that decided it.
+    #[must_use]
+    pub fn catalog_digest(&self) -> &str {
+        &self.catalog_digest
+    }
+
+    /// When it was written down.
+    #[must_use]
+    pub fn opened_at(&self) -> Timestamp {
+        self.opened_at
+    }
+
+    /// The end of its chain of events.
+    #[must_use]
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// When the sweep has to look at it, unless it changes before; none once it is closed.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Opening { lease_until } => Some(*lease_until),
+            State::Active { .. } => Some(self.timer.overdue_at),
+            State::Closing { retry_at, .. } => Some(*retry_at),
+            State::Closed { .. } => None,
+        }
+    }
+
+    /// The change of access that attaching or detaching it means.
+    #[must_use]
+    pub fn access_change(&self) -> AccessChange {
+        AccessChange {
+            grant_id: self.id.clone(),
+            source: self.request.source.clone(),
+            ticket: self.request.ticket.clone(),
+            route: self.route.clone(),
+            access: self.access.clone(),
+        }
+    }
+
+    /// What makes it take effect.
+    #[must_use]
+    pub fn opening_effects(&self) -> Vec<Effect> {
+        vec![
+            Effect::Attach(self.access_change()),
+            Effect::SetTimer { grant_id: self.id.clone(), timer: self.timer.clone() },
+        ]
+    }
+
+    /// What removes whatever it may have left. Harmless to repeat.
+    #[must_use]
+    pub fn closing_effects(&self) -> Vec<Effect> {
+        vec![Effect::Detach(self.access_change()), Effect::ClearTimer(self.timer.clone())]
+    }
+}
