@@ -1,0 +1,288 @@
+//! Opening: from a verified, approved request to access that AWS confirmed.
+//!
+//! decide → write down → attach ‖ set timer → write down. Three serial round trips, four calls. Whatever
+//! fails after the first write is taken back here, or by the sweep.
+
+use curfew_domain::catalog::Catalog;
+use curfew_domain::decision::{DecisionFacts, Denial, Plan, decide, resolve_principal};
+use curfew_domain::effect::{Proof, TimerKind};
+use curfew_domain::event::Actor;
+use curfew_domain::grant::{Cause, Grant, Outcome, State};
+use curfew_domain::ids::{GrantId, GrantIdentity};
+use curfew_domain::request::AccessRequest;
+use curfew_domain::transition::{self, BeginClosing, Command, Opening, Stored, Transition};
+use futures_util::future::join;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::close::{self, Drive, Ended};
+use crate::ports::{
+    AccessPort, ClaimWrite, Clock, Commit, CommitWrite, DeniedRequest, EffectError, Failure, Ledger,
+    LedgerError, OpenWrite, Ports, TimerPort,
+};
+
+/// How often one approval may be tried anew after a try that failed before it took effect. Each try is a
+/// grant of its own; a bound keeps a sender that never gives up from filling the ledger.
+pub const ATTEMPTS_MAX: u32 = 8;
+
+/// What an opening invocation brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenSettings<'a> {
+    /// Curfew's own AWS account.
+    pub own_account: &'a str,
+    /// The service that fires timers.
+    pub timer: TimerKind,
+    /// How long after a timer's time the sweep waits for it.
+    pub sweep_grace: SignedDuration,
+    /// Until when this invocation may have a change in flight.
+    pub lease_until: Timestamp,
+}
+
+/// What came of an approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// AWS confirmed access and timer.
+    Activated(Box<Grant>),
+    /// The same approval came before; this is what became of it.
+    Duplicate(Box<Grant>),
+    /// Denied by a rule, and recorded.
+    Denied(Denial),
+    /// Its ticket was closed.
+    TicketClosed,
+    /// Its ticket has a grant of this role already, for a different request.
+    Conflict(Box<Grant>),
+    /// It was revoked while it was being opened. No access is left.
+    RevokedMeanwhile(Box<Grant>),
+    /// AWS refused it for good as it is.
+    Refused {
+        /// The grant, closing or closed as failed.
+        grant: Box<Grant>,
+        /// What AWS said.
+        error: EffectError,
+    },
+    /// It failed too often.
+    TooManyAttempts(Box<Grant>),
+    /// It could not be done now; the same delivery again may succeed.
+    Retry {
+        /// Why not now.
+        reason: String,
+        /// The grant, as far as one was written.
+        grant: Option<Box<Grant>>,
+    },
+}
+
+/// Opens the grant that `request` asks for.
+///
+/// # Errors
+/// [`LedgerError`], if the ledger failed; a redelivery may succeed if it is retryable.
+pub async fn open<P: Ports>(
+    ports: &P,
+    catalog: &Catalog,
+    request: AccessRequest,
+    settings: OpenSettings<'_>,
+) -> Result<Opened, LedgerError> {
+    let now = ports.clock().now();
+    let facts = DecisionFacts { now, own_account: settings.own_account.to_owned() };
+    let plan = match decide(catalog, &request, &facts) {
+        Ok(plan) => plan,
+        Err(denial) => return deny(ports, catalog, &request, &facts, denial).await,
+    };
+    for attempt in 0..ATTEMPTS_MAX {
+        let opening = Opening {
+            attempt,
+            timer: settings.timer,
+            lease_until: settings.lease_until,
+            sweep_grace: settings.sweep_grace,
+        };
+        let opened = transition::open(plan.clone(), opening, now);
+        match ports.ledger().open(&opened.grant, &opened.events).await? {
+            OpenWrite::Written => return finish(ports, opened).await,
+            OpenWrite::TicketClosed => return Ok(Opened::TicketClosed),
+            OpenWrite::Exists(stored) => {
+                if let Some(answer) = answer_existing(stored.grant, &plan, attempt) {
+                    return Ok(answer);
+                }
+            }
+        }
+    }
+    Ok(Opened::Retry {
+        reason: "the ticket's tries changed while this one was looked at".to_owned(),
+        grant: None,
+    })
+}
+
+/// What to say of a grant that is there already; nothing, if it failed and may be tried anew.
+fn answer_existing(grant: Grant, plan: &Plan, attempt: u32) -> Option<Opened> {
+    let same = grant.request_digest() == plan.request.digest();
+    let grant = Box::new(grant);
+    match grant.state() {
+        State::Closed { outcome: Outcome::Failed, .. } => {
+            (attempt + 1 >= ATTEMPTS_MAX).then_some(Opened::TooManyAttempts(grant))
+        }
+        State::Opening { .. } => Some(Opened::Retry {
+            reason: "another delivery of this approval is being worked on".to_owned(),
+            grant: Some(grant),
+        }),
+        State::Closing { cause: Cause::OpeningFailed | Cause::Abandoned, .. } => Some(Opened::Retry {
+            reason: "an earlier try failed and is being cleaned up".to_owned(),
+            grant: Some(grant),
+        }),
+        State::Active { .. } | State::Closing { .. } | State::Closed { .. } if same => {
+            Some(Opened::Duplicate(grant))
+        }
+        State::Active { .. } | State::Closing { .. } | State::Closed { .. } => Some(Opened::Conflict(grant)),
+    }
+}
+
+/// Denies, unless the request is an approval that was granted before: a retry that comes late gets the
+/// same answer, although its window may be over by now.
+async fn deny<P: Ports>(
+    ports: &P,
+    catalog: &Catalog,
+    request: &AccessRequest,
+    facts: &DecisionFacts,
+    denial: Denial,
+) -> Result<Opened, LedgerError> {
+    let digest = request.digest();
+    if let Ok(principal) = resolve_principal(catalog, request) {
+        let mut found = None;
+        for attempt in 0..ATTEMPTS_MAX {
+            let id = GrantId::derive(GrantIdentity {
+                source: &request.source,
+                ticket: &request.ticket,
+                tenant: &request.tenant,
+                role: &request.role,
+                principal: &principal,
+                attempt,
+            });
+            match ports.ledger().load(&id).await? {
+                Some(stored) => {
+                    let failed =
+                        matches!(stored.grant.state(), State::Closed { outcome: Outcome::Failed, .. });
+                    if stored.grant.request_digest() == digest {
+                        found = Some(stored.grant);
+                    }
+                    if !failed {
+                        break;
+                    }
+                }
+                None => break,
+            }
+        }
+        if let Some(grant) = found {
+            return Ok(Opened::Duplicate(Box::new(grant)));
+        }
+    }
+    let denied = DeniedRequest {
+        source: request.source.clone(),
+        ticket: request.ticket.clone(),
+        requester: request.requester.clone(),
+        tenant: request.tenant.clone(),
+        role: request.role.clone(),
+        delivery: request.delivery.clone(),
+        request_digest: digest,
+        code: denial.code.as_str().to_owned(),
+        reason: denial.reason.clone(),
+        at: facts.now,
+    };
+    ports.ledger().record_denial(&denied).await?;
+    Ok(Opened::Denied(denial))
+}
+
+/// Performs the effects of a grant that was just written down.
+async fn finish<P: Ports>(ports: &P, opened: Transition) -> Result<Opened, LedgerError> {
+    let grant = opened.grant;
+    let change = grant.access_change();
+    let (attached, timer_set) =
+        join(ports.access().attach(&change), ports.timers().set(grant.id(), grant.timer())).await;
+    match (attached, timer_set) {
+        (Ok(attached), Ok(timer_set)) => activate(ports, grant, attached, timer_set).await,
+        (Err(error), Ok(_)) => {
+            let settled = error.is_settled();
+            give_up(ports, grant, error, settled).await
+        }
+        (Ok(_), Err(error)) => {
+            // The attachment was answered; a timer that lands late finds a closed grant.
+            give_up(ports, grant, error, true).await
+        }
+        (Err(error), Err(timer)) => {
+            tracing::warn!(grant.id = %grant.id(), error = %timer, "timer of grant {} not set", grant.id());
+            let settled = error.is_settled();
+            give_up(ports, grant, error, settled).await
+        }
+    }
+}
+
+async fn activate<P: Ports>(
+    ports: &P,
+    grant: Grant,
+    attached: Proof,
+    timer_set: Proof,
+) -> Result<Opened, LedgerError> {
+    let command = Command::Activate { attached, timer_set };
+    let activated = transition::transition(&grant, command, ports.clock().now());
+    if let Ok(activated) = activated {
+        let commit = Commit { grant: &activated.grant, events: &activated.events, unchanged: None };
+        if ports.ledger().commit(commit).await? == CommitWrite::Written {
+            return Ok(Opened::Activated(Box::new(activated.grant)));
+        }
+    }
+    // Somebody changed the grant since it was written down: a revocation, or a retry of our own commit
+    // whose first answer was lost.
+    let Some(stored) = ports.ledger().load(grant.id()).await? else {
+        return Ok(Opened::Retry { reason: "the grant is gone from the ledger".to_owned(), grant: None });
+    };
+    match stored.grant.state() {
+        State::Active { .. } => Ok(Opened::Activated(Box::new(stored.grant))),
+        State::Opening { .. } => Ok(Opened::Retry {
+            reason: "the grant could not be marked as active".to_owned(),
+            grant: Some(Box::new(stored.grant)),
+        }),
+        State::Closing { .. } | State::Closed { .. } => {
+            let ended = withdraw(ports, stored).await?;
+            Ok(Opened::RevokedMeanwhile(Box::new(ended.grant().clone())))
+        }
+    }
+}
+
+/// Removes what this invocation attached to a grant that somebody else is closing. Its own attach was
+/// answered, so this removal is proof before the lease is over.
+async fn withdraw<P: Ports>(ports: &P, stored: Stored) -> Result<Ended, LedgerError> {
+    if let State::Closed { .. } = stored.grant.state() {
+        // Closed under our lease can only mean that a removal after our attach was proven.
+        return Ok(Ended::Closed(Box::new(stored.grant)));
+    }
+    let effects = stored.grant.closing_effects();
+    close::drive(ports, stored, Drive { actor: Actor::GrantFunction, by_lease_holder: true, effects }).await
+}
+
+/// Takes back an opening that failed.
+async fn give_up<P: Ports>(
+    ports: &P,
+    grant: Grant,
+    error: EffectError,
+    settled: bool,
+) -> Result<Opened, LedgerError> {
+    tracing::warn!(
+        grant.id = %grant.id(), ticket = %grant.request().ticket, error = %error,
+        "opening of grant {} failed", grant.id()
+    );
+    let begin = BeginClosing {
+        cause: Cause::OpeningFailed,
+        actor: Actor::GrantFunction,
+        reason: error.to_string(),
+        settled,
+    };
+    let stored = match ports.ledger().claim(grant.id(), &begin, ports.clock().now()).await? {
+        ClaimWrite::Begun(begun) => Stored { grant: begun.grant, unwritten: begun.events },
+        ClaimWrite::Refused { stored, .. } => *stored,
+        ClaimWrite::Absent => Stored::settled(grant),
+    };
+    let effects = stored.grant.closing_effects();
+    let drive = Drive { actor: Actor::GrantFunction, by_lease_holder: settled, effects };
+    let ended = close::drive(ports, stored, drive).await?;
+    let grant = Box::new(ended.grant().clone());
+    Ok(match error.failure {
+        Failure::Retryable => Opened::Retry { reason: error.to_string(), grant: Some(grant) },
+        Failure::Refused | Failure::Forbidden => Opened::Refused { grant, error },
+    })
+}
