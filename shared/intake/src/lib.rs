@@ -1,0 +1,45 @@
+//! Intake: from a sender's HTTP request to what it says, in Curfew's own words.
+//!
+//! Three steps, each of which only takes what the one before it returned:
+//! [`Body::decode`] (is it text, and small enough?), [`verify`] (does it come from who it says, and is it
+//! fresh?), [`read`] (does it have the documented form?). The result is a
+//! [`Notice`](curfew_domain::request::Notice): still a claim, which the catalog judges elsewhere.
+//!
+//! Must not know: HTTP events, Secrets Manager, the clock (time is an argument), the ledger, what a
+//! tenant or a role is. `docs/webhook.md` describes the same for senders.
+
+mod body;
+mod json;
+mod problems;
+mod read;
+mod schema;
+mod secrets;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod wire;
+
+pub use body::{Body, BodyError};
+pub use problems::{Malformed, Problem};
+pub use read::read;
+pub use schema::SCHEMA;
+pub use secrets::{Secret, SecretError, Secrets, SecretsError, Unsignable};
+pub use verify::{Unverified, VerifiedDelivery, verify};
+
+/// The largest body that is looked at, in bytes after base64 was decoded. A full approval is below
+/// 4 KiB; the rest is room for long justifications and many approvals.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// How far `webhook-timestamp` may lie from now, in seconds, before or after: the tolerance of the
+/// Standard Webhooks libraries (<https://github.com/standard-webhooks/standard-webhooks>).
+pub const TOLERANCE_SECONDS: i64 = 300;
+
+/// How deep objects and lists may be nested. The documented bodies need three levels.
+const MAX_JSON_DEPTH: usize = 8;
+
+/// The header with the sender's id of the delivery.
+pub const HEADER_ID: &str = standardwebhooks::HEADER_WEBHOOK_ID;
+/// The header with the time of sending, in seconds since 1970.
+pub const HEADER_TIMESTAMP: &str = standardwebhooks::HEADER_WEBHOOK_TIMESTAMP;
+/// The header with one or more signatures, separated by spaces.
+pub const HEADER_SIGNATURE: &str = standardwebhooks::HEADER_WEBHOOK_SIGNATURE;

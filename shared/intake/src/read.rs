@@ -1,0 +1,166 @@
+//! Reading: from a verified body to the domain's words.
+//!
+//! Judged twice: by the JSON Schema, which is what senders are told, and by the domain's own types, which
+//! refuse what they cannot hold. Neither repairs anything: access is for what was approved, as approved.
+
+use curfew_domain::decision::JUSTIFICATION_LIMIT;
+use curfew_domain::ids::{Email, RoleName, TenantId, TicketId, shown};
+use curfew_domain::principal::Principal;
+use curfew_domain::request::{AccessRequest, Approval, Notice, TicketClosed, WindowEnd, WindowRequest};
+use curfew_domain::window::whole_second;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::problems::{Malformed, Problems};
+use crate::verify::VerifiedDelivery;
+use crate::{json, schema, wire};
+
+/// Reads what a delivery says.
+///
+/// # Errors
+/// [`Malformed`] with all that is wrong with the body.
+pub fn read(delivery: &VerifiedDelivery) -> Result<Notice, Malformed> {
+    let mut problems = Problems::default();
+    let parsed = json::parse(delivery.body().as_str());
+    let Some(body) = problems.take("", parsed.map_err(|error| format!("not valid JSON: {error}"))) else {
+        return Err(problems.into());
+    };
+    schema::check(&body).into_result()?;
+    convert(&body, delivery)
+}
+
+/// The second judgement: what the domain's types say, without the schema.
+pub(crate) fn convert(body: &Value, delivery: &VerifiedDelivery) -> Result<Notice, Malformed> {
+    let mut problems = Problems::default();
+    let message = wire::Message::deserialize(body).map_err(|error| shown(&error.to_string()));
+    let notice = match problems.take("", message) {
+        Some(wire::Message::AccessApproved(message)) => {
+            approved(&mut problems, message, delivery).map(Notice::Approved)
+        }
+        Some(wire::Message::TicketClosed(message)) => {
+            closed(&mut problems, message, delivery).map(Notice::TicketClosed)
+        }
+        None => None,
+    };
+    notice.ok_or_else(|| problems.into())
+}
+
+fn approved(
+    problems: &mut Problems,
+    message: wire::AccessApproved,
+    delivery: &VerifiedDelivery,
+) -> Option<Box<AccessRequest>> {
+    let ticket = problems.take("/ticket", TicketId::new(message.ticket));
+    let requester = problems.take("/requester", Email::new(&message.requester));
+    let tenant = problems.take("/tenant", TenantId::new(message.tenant));
+    let role = problems.take("/role", RoleName::new(message.role));
+    let principal = optional(message.principal, |arn| problems.take("/principal", Principal::parse(arn)));
+    let approvals = approvals(problems, &message.approvals);
+    let window = window(problems, &message.window);
+    let justification = problems.take("/justification", text(message.justification));
+    Some(Box::new(AccessRequest {
+        source: delivery.source().clone(),
+        ticket: ticket?,
+        requester: requester?,
+        tenant: tenant?,
+        role: role?,
+        principal: principal?,
+        window: window?,
+        approvals: approvals?,
+        justification: justification?,
+        delivery: delivery.id().clone(),
+    }))
+}
+
+fn closed(
+    problems: &mut Problems,
+    message: wire::TicketClosed,
+    delivery: &VerifiedDelivery,
+) -> Option<TicketClosed> {
+    let ticket = problems.take("/ticket", TicketId::new(message.ticket));
+    let closed_by = optional(message.closed_by, |person| problems.take("/closed_by", Email::new(person)));
+    let reason = optional(message.reason, |words| problems.take("/reason", text(words.to_owned())));
+    Some(TicketClosed {
+        source: delivery.source().clone(),
+        ticket: ticket?,
+        closed_by: closed_by?,
+        reason: reason?,
+        delivery: delivery.id().clone(),
+    })
+}
+
+/// A field that may be missing. `None` means that it is there and wrong.
+fn optional<T>(field: Option<String>, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+    match field {
+        Some(text) => read(&text).map(Some),
+        None => Some(None),
+    }
+}
+
+fn approvals(problems: &mut Problems, list: &[wire::Approval]) -> Option<Vec<Approval>> {
+    let mut approvals = Some(Vec::with_capacity(list.len()));
+    for (index, approval) in list.iter().enumerate() {
+        let approver = problems.take(&format!("/approvals/{index}/approver"), Email::new(&approval.approver));
+        let at = problems.take(&format!("/approvals/{index}/at"), time(&approval.at));
+        // One wrong approval spoils the list; the others are still looked at, to tell everything at once.
+        approvals = match (approvals, approver, at) {
+            (Some(mut read), Some(approver), Some(at)) => {
+                read.push(Approval { approver, at });
+                Some(read)
+            }
+            _ => None,
+        };
+    }
+    approvals
+}
+
+fn window(problems: &mut Problems, window: &wire::Window) -> Option<WindowRequest> {
+    let starts_at = optional(window.start.clone(), |start| problems.take("/window/start", time(start)));
+    let end = match (&window.end, &window.duration) {
+        (None, None) => Some(None),
+        (Some(end), None) => problems.take("/window/end", time(end)).map(|end| Some(WindowEnd::At(end))),
+        (None, Some(span)) => {
+            problems.take("/window/duration", duration(span)).map(|span| Some(WindowEnd::After(span)))
+        }
+        (Some(_), Some(_)) => {
+            problems.add("/window", "has both `end` and `duration`; give one of them");
+            None
+        }
+    };
+    Some(WindowRequest { starts_at: starts_at?, end: end? })
+}
+
+/// A time with its offset, in UTC and without its fraction of a second (cut towards the past, as
+/// [`curfew_domain::window`] does: access never lasts longer than was asked for).
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map(whole_second)
+        .map_err(|_| format!("{} is not a time with an offset that can be kept", shown(text)))
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    match text.parse::<SignedDuration>() {
+        Ok(span) if span >= SignedDuration::from_secs(1) => Ok(SignedDuration::from_secs(span.as_secs())),
+        _ => Err(format!("{} is not a length of time above zero, such as `1h30m`", shown(text))),
+    }
+}
+
+/// Words for people, by the rule that [`curfew_domain::decision`] has for justifications: whatever they
+/// say, but nothing that could forge a line of a log or hide what is written (control characters; the marks
+/// that turn the writing direction, <https://www.unicode.org/reports/tr9/>).
+fn text(words: String) -> Result<String, String> {
+    let blank = words.chars().all(|c| c.is_whitespace() || c == '\u{feff}');
+    // The line ends of Windows are what web forms send; a carriage return alone overwrites its line.
+    let hides = words.replace("\r\n", "\n").contains(is_hiding);
+    if blank || hides || words.chars().count() > JUSTIFICATION_LIMIT {
+        Err(format!("{} is not 1 to {JUSTIFICATION_LIMIT} characters of plain text", shown(&words)))
+    } else {
+        Ok(words)
+    }
+}
+
+fn is_hiding(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

@@ -1,0 +1,64 @@
+//! The wire format as Rust types: what `docs/webhook.schema.json` says, field by field.
+//!
+//! Texts stay texts here; [`crate::read`] turns them into the domain's types.
+
+use serde::{Deserialize, Deserializer};
+
+/// One webhook body.
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+pub(crate) enum Message {
+    #[serde(rename = "access.approved")]
+    AccessApproved(AccessApproved),
+    #[serde(rename = "ticket.closed")]
+    TicketClosed(TicketClosed),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccessApproved {
+    pub(crate) ticket: String,
+    pub(crate) requester: String,
+    pub(crate) tenant: String,
+    pub(crate) role: String,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) principal: Option<String>,
+    pub(crate) approvals: Vec<Approval>,
+    #[serde(default)]
+    pub(crate) window: Window,
+    pub(crate) justification: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approval {
+    pub(crate) approver: String,
+    pub(crate) at: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Window {
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) start: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) end: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) duration: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TicketClosed {
+    pub(crate) ticket: String,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) closed_by: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) reason: Option<String>,
+}
+
+/// A field that may be missing, but not `null`: a sender's template that found nothing writes `null`, and
+/// "nothing found" must not be taken for "nothing asked".
+fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(source).map(Some)
+}
