@@ -127,3 +127,16 @@ pub struct TicketClosed {
     /// The delivery that brought it.
     pub delivery: DeliveryId,
 }
+
+/// The first character of `text` that changes how the text around it is shown: a control character (but
+/// line breaks and tabs) or a mark that turns the direction of writing
+/// (<https://www.unicode.org/reports/tr9/>). Words of people are kept as evidence, and must not deceive.
+#[must_use]
+pub fn deceptive_character(text: &str) -> Option<char> {
+    let deceives = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    // The line ends of Windows are what web forms send; a carriage return alone overwrites its line.
+    text.replace("\r\n", "\n").chars().find(|c| deceives(*c))
+}

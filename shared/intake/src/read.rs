@@ -6,7 +6,9 @@
 use curfew_domain::decision::JUSTIFICATION_LIMIT;
 use curfew_domain::ids::{Email, RoleName, TenantId, TicketId, shown};
 use curfew_domain::principal::Principal;
-use curfew_domain::request::{AccessRequest, Approval, Notice, TicketClosed, WindowEnd, WindowRequest};
+use curfew_domain::request::{
+    AccessRequest, Approval, Notice, TicketClosed, WindowEnd, WindowRequest, deceptive_character,
+};
 use curfew_domain::window::whole_second;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize as _;
@@ -147,20 +149,12 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
 }
 
 /// Words for people, by the rule that [`curfew_domain::decision`] has for justifications: whatever they
-/// say, but nothing that could forge a line of a log or hide what is written (control characters; the marks
-/// that turn the writing direction, <https://www.unicode.org/reports/tr9/>).
+/// say, but nothing that could forge a line of a log or hide what is written.
 fn text(words: String) -> Result<String, String> {
     let blank = words.chars().all(|c| c.is_whitespace() || c == '\u{feff}');
-    // The line ends of Windows are what web forms send; a carriage return alone overwrites its line.
-    let hides = words.replace("\r\n", "\n").contains(is_hiding);
-    if blank || hides || words.chars().count() > JUSTIFICATION_LIMIT {
+    if blank || deceptive_character(&words).is_some() || words.chars().count() > JUSTIFICATION_LIMIT {
         Err(format!("{} is not 1 to {JUSTIFICATION_LIMIT} characters of plain text", shown(&words)))
     } else {
         Ok(words)
     }
-}
-
-fn is_hiding(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\t'))
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

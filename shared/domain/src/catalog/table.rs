@@ -16,23 +16,22 @@ use crate::principal::PrincipalError;
 pub(super) struct Source<'a> {
     name: Arc<str>,
     text: &'a str,
+    /// Where each line begins. Counted once: a catalog of thousands of entries asks for thousands of places.
+    lines: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn new(name: &str, text: &'a str) -> Self {
-        Self { name: Arc::from(name), text }
+        let after_newline = text.match_indices('\n').map(|(at, _)| at.saturating_add(1));
+        Self { name: Arc::from(name), text, lines: std::iter::once(0).chain(after_newline).collect() }
     }
 
-    /// The place of a byte offset. An offset past the end is the end.
+    /// The place of a byte offset.
     pub(super) fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline.saturating_add(1));
-        let column = before.get(line_start..).map_or(0, |line| line.chars().count());
-        Place {
-            file: Arc::clone(&self.name),
-            line: before.matches('\n').count().saturating_add(1),
-            column: column.saturating_add(1),
-        }
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
+        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count());
+        Place { file: Arc::clone(&self.name), line, column: column.saturating_add(1) }
     }
 }
 

@@ -133,3 +133,12 @@ fn a_tenant_in_another_account_needs_an_agent_role() {
         ("arn:aws:iam::222233334444:role/agent", "x-1")
     );
 }
+
+#[test]
+fn places_count_lines_and_characters_from_one() {
+    let source = table::Source::new("f.toml", "äb\nc\n");
+    for (offset, line, column) in [(0, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 1), (5, 2, 2), (6, 3, 1)] {
+        let place = source.place(offset);
+        assert_eq!((place.line, place.column), (line, column), "offset {offset}");
+    }
+}

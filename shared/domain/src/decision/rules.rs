@@ -11,7 +11,7 @@ use crate::access::Route;
 use crate::catalog::{Catalog, Person, Role, Tenant};
 use crate::ids::{Email, RoleName, TenantId};
 use crate::principal::Principal;
-use crate::request::{AccessRequest, WindowEnd, WindowRequest};
+use crate::request::{AccessRequest, WindowEnd, WindowRequest, deceptive_character};
 use crate::window::{Window, plus};
 
 /// How far a sender's clock may be ahead of ours.
@@ -166,8 +166,7 @@ pub(super) fn justification(text: &str) -> Result<(), Denial> {
             format!("use at most {JUSTIFICATION_LIMIT}; details belong in the ticket"),
         ));
     }
-    // The line ends of Windows, which web forms send, are no attempt to overwrite a line.
-    if let Some(deceptive) = text.replace("\r\n", "\n").chars().find(|c| is_deceptive(*c)) {
+    if let Some(deceptive) = deceptive_character(text) {
         return Err(Denial::new(
             DenialCode::JustificationUnreadable,
             format!("the justification has the character U+{:04X}", u32::from(deceptive)),
@@ -175,15 +174,6 @@ pub(super) fn justification(text: &str) -> Result<(), Denial> {
         ));
     }
     Ok(())
-}
-
-/// Characters that change how the text around them is shown: controls, and the marks that turn the
-/// direction of writing (<https://www.unicode.org/reports/tr9/>).
-fn is_deceptive(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\t'))
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}' | '\u{2029}')
-        || ('\u{202a}'..='\u{202e}').contains(&c)
-        || ('\u{2066}'..='\u{2069}').contains(&c)
 }
 
 /// The window as asked for, filled up with the role's defaults. Limits apply to all of it, also to a part
