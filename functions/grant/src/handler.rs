@@ -1,0 +1,377 @@
+//! The handler: one webhook from event to reply.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use curfew_app::Ports;
+use curfew_app::open::{self, OpenSettings, Opened};
+use curfew_app::ports::{Clock as _, DeniedRequest, Failure, Ledger as _, LedgerError};
+use curfew_app::revoke;
+use curfew_domain::catalog::Catalog;
+use curfew_domain::decision::{Denial, DenialCode};
+use curfew_domain::effect::TimerKind;
+use curfew_domain::ids::shown;
+use curfew_domain::request::{AccessRequest, Notice, TicketClosed};
+use curfew_intake::{Body, BodyError};
+use curfew_runtime::error::chain;
+use curfew_runtime::revocation::{self, GrantReport, GrantResult};
+use curfew_runtime::{Invocation, Metrics, catalog};
+use jiff::SignedDuration;
+use lambda_runtime::LambdaEvent;
+use serde_json::json;
+
+use crate::reply::{Problem, ProblemKind, Reply};
+use crate::route::{self, Misrouted};
+use crate::secrets::{SecretSource, SecretsUnavailable};
+
+/// What the grant function is set to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantSettings {
+    /// Curfew's own AWS account.
+    pub account_id: String,
+    /// The service that fires timers.
+    pub timers: TimerKind,
+    /// How long after a timer's minute the sweep takes a grant over.
+    pub sweep_grace: SignedDuration,
+    /// The folder of the catalog's files.
+    pub catalog: PathBuf,
+}
+
+/// The grant function.
+#[derive(Debug)]
+pub struct GrantFunction<P, S> {
+    ports: P,
+    secrets: S,
+    metrics: Metrics,
+    settings: GrantSettings,
+    /// Read at the first approval. A package does not change, so neither does what came of reading it.
+    catalog: OnceLock<Result<Catalog, String>>,
+}
+
+impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
+    /// A function that acts through `ports` and believes senders by `secrets`.
+    #[must_use]
+    pub fn new(ports: P, secrets: S, metrics: Metrics, settings: GrantSettings) -> Self {
+        Self { ports, secrets, metrics, settings, catalog: OnceLock::new() }
+    }
+
+    /// Answers an invocation, in time: whoever waits gets an answer before Lambda ends the function.
+    ///
+    /// # Errors
+    /// None: every failure is an HTTP reply.
+    pub async fn serve(
+        &self,
+        event: LambdaEvent<ApiGatewayV2httpRequest>,
+    ) -> Result<ApiGatewayV2httpResponse, Infallible> {
+        let invocation = Invocation::from(&event.context);
+        let patience = invocation.patience(self.ports.clock().now());
+        let handled = tokio::time::timeout(patience, self.handle(&event.payload, &invocation));
+        // What was begun stays under the grant's lease, and the sweep takes it back after that.
+        let reply = handled.await.unwrap_or_else(|_| {
+            tracing::error!(
+                "gave up because the invocation's time is over; the sweep finishes what was begun"
+            );
+            Problem::new(ProblemKind::TryAgain, "it took too long; whatever was begun will be taken back")
+                .into()
+        });
+        Ok(reply.into())
+    }
+
+    /// Answers a webhook.
+    pub async fn handle(&self, request: &ApiGatewayV2httpRequest, invocation: &Invocation) -> Reply {
+        self.answer(request, invocation).await.unwrap_or_else(Reply::from)
+    }
+
+    async fn answer(
+        &self,
+        request: &ApiGatewayV2httpRequest,
+        invocation: &Invocation,
+    ) -> Result<Reply, Problem> {
+        let source = route::source_of(request).map_err(misrouted)?;
+        let body = Body::decode(request.body.as_deref().unwrap_or_default(), request.is_base64_encoded)
+            .map_err(undecodable)?;
+        let secrets = self.secrets.secrets().await.map_err(without_secrets)?;
+        let now = self.ports.clock().now();
+        let verified = curfew_intake::verify(source, &request.headers, body, &secrets, now);
+        let delivery = verified.map_err(|unverified| {
+            let reason = unverified.reason();
+            let caller = request.request_context.http.source_ip.as_deref().unwrap_or_default();
+            tracing::warn!(
+                source = shown(source),
+                caller,
+                reason,
+                "a delivery to source {} could not be verified ({reason}): {unverified}",
+                shown(source)
+            );
+            self.metrics.unverified(now, reason);
+            Problem::new(ProblemKind::Unverified, unverified.to_string())
+        })?;
+        let notice = curfew_intake::read(&delivery).map_err(|malformed| {
+            tracing::warn!(
+                source = %delivery.source(), delivery = %delivery.id(),
+                "delivery {} of source {} is malformed: {malformed}", delivery.id(), delivery.source()
+            );
+            self.metrics.denied(now, ProblemKind::Malformed.code());
+            let count = malformed.problems.len();
+            Problem::new(
+                ProblemKind::Malformed,
+                format!("the body has {count} problem(s), listed in `errors`"),
+            )
+            .remedy("compare the body with docs/webhook.schema.json")
+            .with("errors", json!(malformed.problems))
+        })?;
+        match notice {
+            Notice::Approved(request) => self.open(*request, invocation).await,
+            Notice::TicketClosed(closed) => self.close_ticket(&closed).await,
+        }
+    }
+
+    async fn open(&self, request: AccessRequest, invocation: &Invocation) -> Result<Reply, Problem> {
+        self.metrics.requested(self.ports.clock().now());
+        let catalog = match self.catalog() {
+            Ok(catalog) => catalog,
+            Err(error) => return Err(self.without_catalog(&request, error).await),
+        };
+        let settings = OpenSettings {
+            own_account: &self.settings.account_id,
+            timer: self.settings.timers,
+            sweep_grace: self.settings.sweep_grace,
+            lease_until: invocation.lease_until(),
+        };
+        let (ticket, source) = (request.ticket.clone(), request.source.clone());
+        let opened = open::open(&self.ports, catalog, request, settings).await;
+        let now = self.ports.clock().now();
+        let answer = self.answer_opened(opened, now);
+        // One line an approval, with what became of it.
+        match &answer {
+            Ok(reply) => {
+                let message = reply.body.get("message").and_then(|text| text.as_str()).unwrap_or_default();
+                let grant_id = reply.body.get("grant_id").and_then(|text| text.as_str()).unwrap_or_default();
+                tracing::info!(grant.id = grant_id, %ticket, %source, "grant {grant_id}: {message}");
+            }
+            Err(problem) if problem.kind().status() >= 500 => {
+                let code = problem.kind().code();
+                tracing::error!(%ticket, %source, code, "ticket {ticket}: {code}: {}", problem.detail());
+            }
+            Err(problem) => {
+                let code = problem.kind().code();
+                tracing::warn!(%ticket, %source, code, "ticket {ticket}: {code}: {}", problem.detail());
+            }
+        }
+        answer
+    }
+
+    fn answer_opened(
+        &self,
+        opened: Result<Opened, LedgerError>,
+        now: jiff::Timestamp,
+    ) -> Result<Reply, Problem> {
+        let denied = |kind: ProblemKind, detail: String| {
+            self.metrics.denied(now, kind.code());
+            Problem::new(kind, detail)
+        };
+        Err(match opened.map_err(|error| ledger_failed(&error))? {
+            Opened::Activated(grant) => {
+                self.metrics.activated(now);
+                return Ok(Reply::granted(&grant));
+            }
+            Opened::Duplicate(grant) => return Ok(Reply::duplicate(&grant)),
+            Opened::Denied(Denial { code, reason, remedy }) => {
+                denied(ProblemKind::Denied(code.as_str(), status_of(code)), reason).remedy(remedy)
+            }
+            Opened::TicketClosed => denied(
+                ProblemKind::TicketClosed,
+                "the ticket was closed before, and nothing is opened on a closed ticket".to_owned(),
+            )
+            .remedy("approve the access on a new ticket"),
+            Opened::Conflict(grant) => denied(
+                ProblemKind::Conflict,
+                format!(
+                    "this ticket has grant {} for the same tenant, role and principal, from an approval with \
+                     another content",
+                    grant.id()
+                ),
+            )
+            .remedy("approve the changed access on a new ticket")
+            .about(&grant),
+            Opened::RevokedMeanwhile(grant) => denied(
+                ProblemKind::RevokedMeanwhile,
+                format!("grant {} was revoked while it was being opened; no access is left", grant.id()),
+            )
+            .about(&grant),
+            Opened::Refused { grant, error } => {
+                self.metrics.opening_failed(now);
+                match error.failure {
+                    Failure::Forbidden => Problem::new(ProblemKind::NotPermitted, error.to_string()).remedy(
+                        "let an operator compare Curfew's permissions and the principal's permissions boundary \
+                         with this call; then send the approval again",
+                    ),
+                    Failure::Refused | Failure::Retryable => {
+                        Problem::new(ProblemKind::RefusedByAws, error.to_string())
+                            .remedy("put right what AWS refused; then send the approval again")
+                    }
+                }
+                .about(&grant)
+            }
+            Opened::TooManyAttempts(grant) => denied(
+                ProblemKind::TooManyAttempts,
+                format!("this approval was tried {} times and failed each time", open::ATTEMPTS_MAX),
+            )
+            .remedy("put right what made it fail (the grant's events say what), and approve on a new ticket")
+            .about(&grant),
+            Opened::Retry { reason, grant } => {
+                let problem = Problem::new(ProblemKind::TryAgain, reason);
+                match grant {
+                    Some(grant) => problem.about(&grant),
+                    None => problem,
+                }
+            }
+        })
+    }
+
+    async fn close_ticket(&self, closed: &TicketClosed) -> Result<Reply, Problem> {
+        let asked_at = self.ports.clock().now();
+        let results = revoke::close_ticket(&self.ports, closed).await.map_err(|error| {
+            tracing::error!(ticket = %closed.ticket, source = %closed.source, "{}", chain(&error));
+            self.metrics.revocations_failed(asked_at, 1);
+            ledger_failed(&error)
+        })?;
+        let now = self.ports.clock().now();
+        let mut reports = Vec::with_capacity(results.len());
+        for (id, result) in &results {
+            revocation::count(&self.metrics, now, asked_at, result);
+            let report = GrantReport::of(id, result);
+            report.log();
+            reports.push(report);
+        }
+        if reports.iter().any(|report| report.result == GrantResult::Unknown) {
+            return Err(Problem::new(
+                ProblemKind::RemovalNotBegun,
+                format!(
+                    "ticket {} is closed, but the removal of some of its access may not have begun",
+                    closed.ticket
+                ),
+            )
+            .remedy("send the same again")
+            .with("grants", json!(reports)));
+        }
+        tracing::info!(
+            ticket = %closed.ticket, source = %closed.source,
+            "ticket {} is closed, with {} grant(s)", closed.ticket, reports.len()
+        );
+        Ok(Reply::ticket_closed(&closed.ticket, &reports))
+    }
+
+    fn catalog(&self) -> Result<&Catalog, &str> {
+        let read = || {
+            let catalog = catalog::load(&self.settings.catalog, &self.settings.account_id)
+                .map_err(|error| chain(&error))?;
+            for warning in catalog.warnings() {
+                tracing::warn!("catalog: {warning}");
+            }
+            Ok(catalog)
+        };
+        self.catalog.get_or_init(read).as_ref().map_err(String::as_str)
+    }
+
+    /// Nothing can be decided without a catalog: denied, on the record, and asked to be sent again.
+    async fn without_catalog(&self, request: &AccessRequest, error: &str) -> Problem {
+        const KIND: ProblemKind = ProblemKind::OutOfOrder("catalog-invalid");
+        const REASON: &str = "the catalog of this Curfew is not usable, so nothing can be granted";
+        let at = self.ports.clock().now();
+        tracing::error!(ticket = %request.ticket, source = %request.source, "{REASON}: {error}");
+        self.metrics.denied(at, KIND.code());
+        let denied = DeniedRequest {
+            source: request.source.clone(),
+            ticket: request.ticket.clone(),
+            requester: request.requester.clone(),
+            tenant: request.tenant.clone(),
+            role: request.role.clone(),
+            delivery: request.delivery.clone(),
+            request_digest: request.digest(),
+            code: KIND.code().to_owned(),
+            reason: REASON.to_owned(),
+            at,
+        };
+        if let Err(error) = self.ports.ledger().record_denial(&denied).await {
+            tracing::error!(ticket = %request.ticket, source = %request.source, "{}", chain(&error));
+        }
+        Problem::new(KIND, REASON)
+            .remedy("an operator finds the errors, with file and line, in the function's log")
+    }
+}
+
+/// 403 where somebody is not entitled: the requester to the access, or whoever approved to approve it.
+/// 422 where the request can't be met in this form, whoever asks.
+fn status_of(code: DenialCode) -> u16 {
+    match code {
+        DenialCode::UnknownPerson
+        | DenialCode::RoleNotInTenant
+        | DenialCode::PrincipalNotTheirs
+        | DenialCode::NoApproval
+        | DenialCode::ApprovalTooOld
+        | DenialCode::UnknownApprover
+        | DenialCode::SelfApproval => 403,
+        DenialCode::UnknownTenant
+        | DenialCode::UnknownRole
+        | DenialCode::PrincipalElsewhere
+        | DenialCode::NoPrincipal
+        | DenialCode::AmbiguousPrincipal
+        | DenialCode::ApprovalInFuture
+        | DenialCode::NoJustification
+        | DenialCode::JustificationTooLong
+        | DenialCode::JustificationUnreadable
+        | DenialCode::WindowEmpty
+        | DenialCode::WindowOver
+        | DenialCode::WindowTooLong
+        | DenialCode::WindowTooFarAhead
+        | DenialCode::TenantUnreachable
+        | DenialCode::PolicyTooLarge => 422,
+    }
+}
+
+fn misrouted(misrouted: Misrouted) -> Problem {
+    tracing::info!("not a webhook: {misrouted:?}");
+    match misrouted {
+        Misrouted::Path => Problem::new(ProblemKind::NotFound, "webhooks are posted to `/webhooks/<source>`"),
+        Misrouted::Method => Problem::new(ProblemKind::MethodNotAllowed, "send the webhook with `POST`"),
+        Misrouted::ContentType => Problem::new(
+            ProblemKind::UnsupportedMediaType,
+            "send the webhook with the content type `application/json`",
+        ),
+    }
+}
+
+fn undecodable(error: BodyError) -> Problem {
+    tracing::info!("a body was not looked at: {error}");
+    let kind = match error {
+        BodyError::TooLarge => ProblemKind::TooLarge,
+        BodyError::NotBase64 | BodyError::NotUtf8 => ProblemKind::Malformed,
+    };
+    Problem::new(kind, error.to_string())
+}
+
+/// The reply says nothing about the secrets: its reader has proven nothing yet.
+fn without_secrets(error: SecretsUnavailable) -> Problem {
+    tracing::error!("{error}");
+    match error {
+        SecretsUnavailable::NotFetched(_) => {
+            Problem::new(ProblemKind::TryAgain, "senders can't be verified at the moment")
+        }
+        SecretsUnavailable::NotUsable(_) => Problem::new(
+            ProblemKind::OutOfOrder("secrets-invalid"),
+            "senders can't be verified before an operator has put the webhook secrets right",
+        ),
+    }
+}
+
+fn ledger_failed(error: &LedgerError) -> Problem {
+    if error.retryable {
+        Problem::new(ProblemKind::TryAgain, error.to_string())
+    } else {
+        Problem::new(ProblemKind::OutOfOrder("ledger-failed"), error.to_string())
+            .remedy("an operator finds the cause in the function's log")
+    }
+}

@@ -1,0 +1,351 @@
+//! Replies: what a sender is told, and with which status.
+//!
+//! 2xx: done, or was done before. 4xx: will never succeed as it is. 5xx: send the same again. Everything
+//! but 2xx is a problem document (RFC 9457). `docs/webhook.md` describes them for senders.
+
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use aws_lambda_events::encodings::Body;
+use curfew_domain::grant::{Grant, Outcome, State};
+use curfew_domain::ids::{GrantId, TicketId};
+use curfew_runtime::revocation::{GrantReport, subject};
+use http::{HeaderMap, HeaderValue, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// In how many seconds a sender should try again: long enough for a lease or a removal under way to be
+/// over in most cases, short against the minute in which a person waits for access.
+pub const RETRY_AFTER_SECONDS: u32 = 30;
+
+/// What kind of problem it is. The code is part of the interface: it never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProblemKind {
+    /// No such path.
+    NotFound,
+    /// Not `POST`.
+    MethodNotAllowed,
+    /// Not JSON.
+    UnsupportedMediaType,
+    /// The body is too large.
+    TooLarge,
+    /// The body does not have the documented form.
+    Malformed,
+    /// The sender is not proven.
+    Unverified,
+    /// A rule denied the request: with the rule's code, and its status.
+    Denied(&'static str, u16),
+    /// The ticket was closed before.
+    TicketClosed,
+    /// Its ticket has a grant for the same role and principal with another content.
+    Conflict,
+    /// It was revoked while it was being opened.
+    RevokedMeanwhile,
+    /// AWS refused it.
+    RefusedByAws,
+    /// AWS did not permit it to Curfew.
+    NotPermitted,
+    /// It failed too often.
+    TooManyAttempts,
+    /// Not now.
+    TryAgain,
+    /// A closed ticket's grants are not all being removed.
+    RemovalNotBegun,
+    /// Curfew can't work before an operator has put something right.
+    OutOfOrder(&'static str),
+}
+
+impl ProblemKind {
+    /// The code at the end of the problem's `type`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::TooLarge => "too-large",
+            Self::Malformed => "malformed",
+            Self::Unverified => "unverified",
+            Self::Denied(code, _) | Self::OutOfOrder(code) => code,
+            Self::TicketClosed => "ticket-closed",
+            Self::Conflict => "conflict",
+            Self::RevokedMeanwhile => "revoked-meanwhile",
+            Self::RefusedByAws => "refused-by-aws",
+            Self::NotPermitted => "not-permitted",
+            Self::TooManyAttempts => "too-many-attempts",
+            Self::TryAgain => "try-again",
+            Self::RemovalNotBegun => "removal-not-begun",
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::UnsupportedMediaType => 415,
+            Self::TooLarge => 413,
+            Self::Malformed => 400,
+            Self::Unverified => 401,
+            Self::Denied(_, status) => status,
+            Self::TicketClosed | Self::Conflict | Self::RevokedMeanwhile => 409,
+            Self::RefusedByAws | Self::NotPermitted | Self::TooManyAttempts => 422,
+            Self::TryAgain | Self::RemovalNotBegun | Self::OutOfOrder(_) => 503,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::NotFound => "There is nothing here",
+            Self::MethodNotAllowed => "Webhooks are posted",
+            Self::UnsupportedMediaType => "Webhooks are JSON",
+            Self::TooLarge => "The webhook is too large",
+            Self::Malformed => "The webhook does not have the documented form",
+            Self::Unverified => "The sender could not be verified",
+            Self::Denied(..) => "The request is denied",
+            Self::TicketClosed => "The ticket is closed",
+            Self::Conflict => "The ticket has a grant for a different request",
+            Self::RevokedMeanwhile => "The grant was revoked while it was being opened",
+            Self::RefusedByAws => "AWS refused the access",
+            Self::NotPermitted => "Curfew is not permitted to give this access",
+            Self::TooManyAttempts => "The approval failed too often",
+            Self::TryAgain => "It could not be done now",
+            Self::RemovalNotBegun => "Not all of the ticket's access is being removed",
+            Self::OutOfOrder(_) => "Curfew is out of order",
+        }
+    }
+}
+
+/// A problem document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    kind: ProblemKind,
+    detail: String,
+    more: serde_json::Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem, told in `detail`.
+    #[must_use]
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), more: serde_json::Map::new() }
+    }
+
+    /// Says what can be done about it.
+    #[must_use]
+    pub fn remedy(self, remedy: impl Into<String>) -> Self {
+        self.with("remedy", json!(remedy.into()))
+    }
+
+    /// Names the grant that it is about.
+    #[must_use]
+    pub fn about(self, grant: &Grant) -> Self {
+        self.with("grant_id", json!(grant.id())).with("state", json!(grant.state().name()))
+    }
+
+    /// Adds a member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// What kind it is.
+    #[must_use]
+    pub fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+/// A granted approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Granted<'a> {
+    grant_id: &'a GrantId,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    window: curfew_domain::window::Window,
+    person: &'a str,
+    tenant: &'a str,
+    role: &'a str,
+    principal: &'a str,
+    ticket: &'a TicketId,
+    duplicate: bool,
+    message: String,
+}
+
+/// What a sender is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The JSON body.
+    pub body: Value,
+}
+
+impl Reply {
+    fn json(status: u16, body: Value) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Self { status, headers, body }
+    }
+
+    /// 201: access holds, or will from the window's start.
+    #[must_use]
+    pub fn granted(grant: &Grant) -> Self {
+        let window = grant.window();
+        let message =
+            format!("{} holds from {} until {}", subject(grant), window.starts_at(), window.expires_at());
+        Self::of_grant(201, grant, false, message)
+    }
+
+    /// 200: the same approval was granted before.
+    #[must_use]
+    pub fn duplicate(grant: &Grant) -> Self {
+        let became = match grant.state() {
+            State::Opening { .. } => "is being opened".to_owned(),
+            State::Active { .. } => format!("holds until {}", grant.window().expires_at()),
+            State::Closing { .. } => "is being removed".to_owned(),
+            State::Closed { outcome, closed_at, .. } => format!("was closed ({outcome}) at {closed_at}"),
+        };
+        let message =
+            format!("this approval was granted before, and nothing was changed: {} {became}", subject(grant));
+        Self::of_grant(200, grant, true, message)
+    }
+
+    fn of_grant(status: u16, grant: &Grant, duplicate: bool, message: String) -> Self {
+        let request = grant.request();
+        let granted = Granted {
+            grant_id: grant.id(),
+            state: grant.state().name(),
+            outcome: match grant.state() {
+                State::Closed { outcome, .. } => Some(*outcome),
+                State::Opening { .. } | State::Active { .. } | State::Closing { .. } => None,
+            },
+            window: grant.window(),
+            person: request.requester.as_str(),
+            tenant: request.tenant.as_str(),
+            role: request.role.as_str(),
+            principal: grant.access().principal().arn(),
+            ticket: &request.ticket,
+            duplicate,
+            message,
+        };
+        Self::json(status, json!(granted))
+    }
+
+    /// 200: the ticket is closed, and whatever it justified is removed or being removed.
+    #[must_use]
+    pub fn ticket_closed(ticket: &TicketId, grants: &[GrantReport]) -> Self {
+        let proven = grants.iter().filter(|grant| grant.result.is_proven()).count();
+        let message = match grants.len() {
+            0 => format!("ticket {ticket} is closed; it had no grants"),
+            all if proven == all => {
+                format!("ticket {ticket} is closed; nothing is left of its {all} grant(s)")
+            }
+            all => format!(
+                "ticket {ticket} is closed; of its {all} grant(s) {proven} ended, and the removal of the rest \
+                 has begun and is finished by the sweep"
+            ),
+        };
+        Self::json(200, json!({ "ticket": ticket, "state": "closed", "grants": grants, "message": message }))
+    }
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        let Problem { kind, detail, more } = problem;
+        let mut body = json!({
+            "type": format!("urn:curfew:problem:{}", kind.code()),
+            "title": kind.title(),
+            "status": kind.status(),
+            "detail": detail,
+        });
+        if let Some(body) = body.as_object_mut() {
+            body.extend(more);
+        }
+        let mut reply = Self::json(kind.status(), body);
+        let problem_json = HeaderValue::from_static("application/problem+json");
+        reply.headers.insert(header::CONTENT_TYPE, problem_json);
+        if kind == ProblemKind::MethodNotAllowed {
+            reply.headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        if kind.status() == 503 {
+            reply.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        reply
+    }
+}
+
+impl From<Reply> for ApiGatewayV2httpResponse {
+    fn from(reply: Reply) -> Self {
+        let mut response = Self::default();
+        response.status_code = i64::from(reply.status);
+        response.headers = reply.headers;
+        response.body = Some(Body::Text(reply.body.to_string()));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_a_document_of_rfc_9457() {
+        let problem = Problem::new(ProblemKind::Malformed, "the body has 1 problem")
+            .remedy("see docs/webhook.md")
+            .with("errors", json!([{ "pointer": "/role", "message": "is missing" }]));
+        let response = ApiGatewayV2httpResponse::from(Reply::from(problem));
+        assert_eq!(response.status_code, 400);
+        assert_eq!(response.headers.get("content-type").unwrap(), "application/problem+json");
+        assert_eq!(response.headers.get("cache-control").unwrap(), "no-store");
+        let Some(Body::Text(body)) = response.body else { unreachable!("a text body") };
+        assert_eq!(
+            serde_json::from_str::<Value>(&body).unwrap(),
+            json!({
+                "type": "urn:curfew:problem:malformed",
+                "title": "The webhook does not have the documented form",
+                "status": 400,
+                "detail": "the body has 1 problem",
+                "remedy": "see docs/webhook.md",
+                "errors": [{ "pointer": "/role", "message": "is missing" }],
+            })
+        );
+    }
+
+    #[test]
+    fn only_what_a_retry_helps_is_a_server_error_and_says_when() {
+        for (kind, status) in [
+            (ProblemKind::NotFound, 404),
+            (ProblemKind::MethodNotAllowed, 405),
+            (ProblemKind::UnsupportedMediaType, 415),
+            (ProblemKind::TooLarge, 413),
+            (ProblemKind::Malformed, 400),
+            (ProblemKind::Unverified, 401),
+            (ProblemKind::Denied("self-approval", 403), 403),
+            (ProblemKind::TicketClosed, 409),
+            (ProblemKind::Conflict, 409),
+            (ProblemKind::RevokedMeanwhile, 409),
+            (ProblemKind::RefusedByAws, 422),
+            (ProblemKind::NotPermitted, 422),
+            (ProblemKind::TooManyAttempts, 422),
+            (ProblemKind::TryAgain, 503),
+            (ProblemKind::RemovalNotBegun, 503),
+            (ProblemKind::OutOfOrder("catalog-invalid"), 503),
+        ] {
+            let reply = Reply::from(Problem::new(kind, "…"));
+            assert_eq!(reply.status, status, "{kind:?}");
+            assert_eq!(reply.headers.contains_key("retry-after"), status == 503, "{kind:?}");
+            assert_eq!(reply.headers.contains_key("allow"), status == 405, "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The handler: one call from input to reply.
+
+use curfew_app::Ports;
+use curfew_app::close::Ended;
+use curfew_app::ports::{Clock as _, Ledger as _};
+use curfew_app::revoke::{self, Revoked, SelectError};
+use curfew_domain::event::Actor;
+use curfew_domain::grant::Cause;
+use curfew_domain::ids::GrantId;
+use curfew_domain::transition::BeginClosing;
+use curfew_runtime::error::chain;
+use curfew_runtime::revocation::{self, GrantReport, GrantResult};
+use curfew_runtime::{FunctionError, Invocation, Metrics};
+use lambda_runtime::LambdaEvent;
+use serde_json::Value;
+
+use crate::input::{self, BadInput, Input, OperatorInput};
+use crate::reply::{self, Reply};
+
+/// How many grants are ended between two looks at the clock.
+const CHUNK: usize = 16;
+
+/// The revoke function.
+#[derive(Debug)]
+pub struct RevokeFunction<P> {
+    ports: P,
+    metrics: Metrics,
+}
+
+impl<P: Ports> RevokeFunction<P> {
+    /// A function that acts through `ports`.
+    #[must_use]
+    pub fn new(ports: P, metrics: Metrics) -> Self {
+        Self { ports, metrics }
+    }
+
+    /// Answers an invocation.
+    ///
+    /// # Errors
+    /// As [`Self::handle`].
+    pub async fn serve(&self, event: LambdaEvent<Value>) -> Result<Reply, FunctionError> {
+        self.handle(&event.payload, &Invocation::from(&event.context)).await
+    }
+
+    /// Ends what `input` says.
+    ///
+    /// # Errors
+    /// [`FunctionError`] if somebody has to try again, because it is not known whether a removal began; for
+    /// a timer also if a removal that began could not be proven.
+    pub async fn handle(&self, input: &Value, invocation: &Invocation) -> Result<Reply, FunctionError> {
+        let handled = match input::parse(input) {
+            Ok(Input::Timer(id)) => self.expire(&id).await,
+            Ok(Input::Operator(input)) if input.dry_run => self.dry_run(&input).await,
+            Ok(Input::Operator(input)) => self.revoke(&input, invocation).await,
+            Err(BadInput::Operator(problems)) => {
+                tracing::warn!("nothing was revoked: {}", problems.join("; "));
+                Ok(Reply::bad_input(problems))
+            }
+            Err(BadInput::Timer(problem)) => Err(FunctionError::needs_operator(problem)),
+        };
+        if let Err(error) = &handled {
+            tracing::error!(error_type = error.remedy.error_type(), "{error}");
+        }
+        handled
+    }
+
+    async fn expire(&self, id: &GrantId) -> Result<Reply, FunctionError> {
+        let asked_at = self.ports.clock().now();
+        let result = revoke::expire(&self.ports, id).await;
+        revocation::count(&self.metrics, self.ports.clock().now(), asked_at, &result);
+        let report = GrantReport::of(id, &result);
+        match result {
+            Err(error) => Err(FunctionError { message: report.message, ..FunctionError::from(&error) }),
+            // Lambda tries again in a minute, and the sweep when it is due: whoever is first.
+            Ok(Revoked::Ended(Ended::Unproven { .. })) => Err(FunctionError::retryable(report.message)),
+            Ok(Revoked::NoSuchGrant(_)) => Err(FunctionError::needs_operator(format!(
+                "a timer fired for grant {id}, which is not in the ledger: was the table replaced?"
+            ))),
+            Ok(
+                Revoked::Ended(Ended::Closed(_) | Ended::Settling { .. })
+                | Revoked::AlreadyClosed(_)
+                | Revoked::NotDue(_),
+            ) => {
+                report.log();
+                Ok(Reply::of(vec![report], 0))
+            }
+        }
+    }
+
+    async fn revoke(&self, input: &OperatorInput, invocation: &Invocation) -> Result<Reply, FunctionError> {
+        let asked_at = self.ports.clock().now();
+        tracing::info!(
+            operator = %input.operator, reason = input.reason, dry_run = false,
+            "operator {} revokes {:?}: {}", input.operator, input.selector, input.reason
+        );
+        let ids = match self.select(input).await? {
+            Ok(ids) => ids,
+            Err(reply) => return Ok(reply),
+        };
+        let begin = BeginClosing {
+            cause: Cause::Revoked,
+            actor: Actor::Operator(input.operator.clone()),
+            reason: input.reason.clone(),
+            settled: false,
+        };
+        let mut reports = Vec::with_capacity(ids.len());
+        let mut left = ids.as_slice();
+        // At least one chunk, however late it is; never a removal cut off in the middle for a new one.
+        while !left.is_empty() && (reports.is_empty() || self.ports.clock().now() < invocation.stop_at()) {
+            let (chunk, rest) = left.split_at(left.len().min(CHUNK));
+            for (id, result) in revoke::revoke_all(&self.ports, chunk.to_vec(), &begin).await {
+                revocation::count(&self.metrics, self.ports.clock().now(), asked_at, &result);
+                let mut report = GrantReport::of(&id, &result);
+                if report.result == GrantResult::NotFound {
+                    report.message = format!("{}; {}", report.message, reply::FIND);
+                }
+                report.log();
+                reports.push(report);
+            }
+            left = rest;
+        }
+        let unknown: Vec<_> = reports.iter().filter(|report| report.result == GrantResult::Unknown).collect();
+        if let [first, ..] = unknown.as_slice() {
+            let message = format!(
+                "of {} grant(s), {} may not have begun to be removed; the first: {}",
+                ids.len(),
+                unknown.len(),
+                first.message
+            );
+            return Err(FunctionError::retryable(message));
+        }
+        Ok(Reply::of(reports, left.len()))
+    }
+
+    async fn dry_run(&self, input: &OperatorInput) -> Result<Reply, FunctionError> {
+        let ids = match self.select(input).await? {
+            Ok(ids) => ids,
+            Err(reply) => return Ok(reply),
+        };
+        let mut reports = Vec::with_capacity(ids.len());
+        for id in &ids {
+            let loaded = self.ports.ledger().load(id).await;
+            match loaded.map_err(|error| FunctionError::from(&error))? {
+                Some(stored) => reports.push(GrantReport::of_dry_run(&stored.grant)),
+                None => return Ok(reply::found_nothing(&input.selector)),
+            }
+        }
+        Ok(Reply::of_dry_run(reports))
+    }
+
+    /// The grants that an operator means, or what to answer if there are none.
+    async fn select(&self, input: &OperatorInput) -> Result<Result<Vec<GrantId>, Reply>, FunctionError> {
+        match revoke::select(&self.ports, &input.selector).await {
+            Ok(ids) if ids.is_empty() => Ok(Err(reply::found_nothing(&input.selector))),
+            Ok(ids) => Ok(Ok(ids)),
+            Err(SelectError::Ledger(error)) => Err(FunctionError {
+                message: format!("nothing was revoked: {}", chain(&error)),
+                ..FunctionError::from(&error)
+            }),
+            Err(error @ SelectError::AmbiguousTicket { .. }) => {
+                Ok(Err(Reply::nothing(false, format!("nothing was revoked: {error}"))))
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What the revoke function answers: a sentence for the whole, and one for each grant.
+
+use curfew_app::revoke::Selector;
+use curfew_runtime::revocation::{GrantReport, GrantResult};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The answer to an operator or a timer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reply {
+    /// Whether what was asked is done, proven. If not, the message says who goes on with it.
+    pub ok: bool,
+    /// The whole in words.
+    pub message: String,
+    /// Every grant that was looked at.
+    pub grants: Vec<GrantReport>,
+    /// Everything that is wrong with the input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+    /// How an input looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub example: Option<Value>,
+}
+
+impl Reply {
+    /// The input can't be acted on.
+    #[must_use]
+    pub fn bad_input(problems: Vec<String>) -> Self {
+        Self {
+            ok: false,
+            message: "nothing was changed, because the input can't be acted on".to_owned(),
+            grants: Vec::new(),
+            problems,
+            example: Some(json!({
+                "grant_id": "g-abcdefghijklmnopqrstuvwxyz",
+                "reason": "incident INC0010023 is over",
+                "operator": "you@example.com",
+                "dry_run": true,
+            })),
+        }
+    }
+
+    /// Nothing was found, or what was asked is not clear.
+    #[must_use]
+    pub fn nothing(ok: bool, message: impl Into<String>) -> Self {
+        Self { ok, message: message.into(), grants: Vec::new(), problems: Vec::new(), example: None }
+    }
+
+    /// What became of each grant; `left` were not looked at for want of time.
+    #[must_use]
+    pub fn of(grants: Vec<GrantReport>, left: usize) -> Self {
+        let ok = left == 0 && grants.iter().all(|grant| grant.result.is_proven());
+        let message = match grants.as_slice() {
+            [one] if left == 0 => one.message.clone(),
+            many => summary(many, left),
+        };
+        Self { ok, message, grants, problems: Vec::new(), example: None }
+    }
+
+    /// What would become of each grant.
+    #[must_use]
+    pub fn of_dry_run(grants: Vec<GrantReport>) -> Self {
+        let would = grants.iter().filter(|grant| grant.result == GrantResult::WouldEnd).count();
+        let message = format!(
+            "dry run, nothing was changed: {would} of {} grant(s) would be ended; send the same without \
+             `dry_run` to end them",
+            grants.len()
+        );
+        Self { ok: true, message, grants, problems: Vec::new(), example: None }
+    }
+}
+
+fn summary(grants: &[GrantReport], left: usize) -> String {
+    let count =
+        |results: &[GrantResult]| grants.iter().filter(|grant| results.contains(&grant.result)).count();
+    let mut parts = Vec::new();
+    for (results, words) in [
+        (&[GrantResult::Removed][..], "removed, as AWS confirmed"),
+        (&[GrantResult::AlreadyClosed], "already closed"),
+        (
+            &[GrantResult::Settling, GrantResult::Unproven],
+            "being removed, but not yet confirmed: the sweep goes on",
+        ),
+        (&[GrantResult::NotFound], "not in the ledger"),
+        (&[GrantResult::NotDue], "not due"),
+        (&[GrantResult::Unknown], "not known to have begun: send the same again"),
+    ] {
+        let count = count(results);
+        if count > 0 {
+            parts.push(format!("{count} {words}"));
+        }
+    }
+    if left > 0 {
+        parts.push(format!("{left} not looked at, because time ran out: send the same again"));
+    }
+    format!("of {} grant(s): {}", grants.len() + left, parts.join("; "))
+}
+
+/// What to say where a selector found nothing.
+#[must_use]
+pub fn found_nothing(selector: &Selector) -> Reply {
+    match selector {
+        Selector::Grant(id) => Reply::nothing(false, format!("there is no grant {id} in the ledger; {FIND}")),
+        Selector::Ticket(Some(source), ticket) => Reply::nothing(
+            false,
+            format!("there is no grant of ticket {ticket} of source {source} in the ledger; check both"),
+        ),
+        Selector::Ticket(None, ticket) => {
+            Reply::nothing(false, format!("there is no grant of ticket {ticket} in the ledger; check its id"))
+        }
+        Selector::Person(person) => {
+            Reply::nothing(true, format!("{person} has no access that could be ended; {LAG}"))
+        }
+        Selector::Tenant(tenant) => {
+            Reply::nothing(true, format!("nobody has access in {tenant} that could be ended; {LAG}"))
+        }
+    }
+}
+
+/// How to find a grant's id.
+pub const FIND: &str = "find ids by `ticket`, `person` or `tenant` with `\"dry_run\": true`";
+
+/// The indexes by person and tenant are a moment behind the ledger.
+const LAG: &str = "what was granted in the last seconds may not be listed yet, so look once more in a moment";
+
+#[cfg(test)]
+mod tests {
+    use curfew_domain::ids::{Email, GrantId, TicketId};
+
+    use super::*;
+
+    fn report(letter: char, result: GrantResult) -> GrantReport {
+        let id = GrantId::new(format!("g-{}", letter.to_string().repeat(26))).unwrap();
+        GrantReport { grant_id: id, result, message: format!("the story of {letter}"), grant: None }
+    }
+
+    #[test]
+    fn one_grant_is_told_by_its_own_sentence() {
+        let reply = Reply::of(vec![report('a', GrantResult::Removed)], 0);
+        assert!(reply.ok);
+        assert_eq!(reply.message, "the story of a");
+    }
+
+    #[test]
+    fn many_grants_are_counted_and_all_is_well_only_if_each_is_proven() {
+        let proven = vec![report('a', GrantResult::Removed), report('b', GrantResult::AlreadyClosed)];
+        let reply = Reply::of(proven.clone(), 0);
+        assert!(reply.ok);
+        assert_eq!(reply.message, "of 2 grant(s): 1 removed, as AWS confirmed; 1 already closed");
+
+        let reply = Reply::of(proven, 3);
+        assert!(!reply.ok);
+        assert!(reply.message.starts_with("of 5 grant(s)"), "{}", reply.message);
+        assert!(reply.message.contains("3 not looked at"), "{}", reply.message);
+
+        for open in
+            [GrantResult::Settling, GrantResult::Unproven, GrantResult::Unknown, GrantResult::NotFound]
+        {
+            let reply = Reply::of(vec![report('a', GrantResult::Removed), report('b', open)], 0);
+            assert!(!reply.ok, "{open:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_input_is_answered_with_all_problems_and_an_example() {
+        let reply = json!(Reply::bad_input(vec!["say why".to_owned()]));
+        assert_eq!(reply["ok"], false);
+        assert_eq!(reply["problems"], json!(["say why"]));
+        let example = crate::input::parse(&reply["example"]);
+        assert!(example.is_ok(), "the example must itself be good: {example:?}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_as_the_case_may_be() {
+        let id = GrantId::new("g-abcdefghijklmnopqrstuvwxyz").unwrap();
+        let reply = found_nothing(&Selector::Grant(id));
+        assert!(!reply.ok);
+        assert!(reply.message.contains("dry_run"), "{}", reply.message);
+        let reply = found_nothing(&Selector::Person(Email::new("ana@example.com").unwrap()));
+        assert!(reply.ok);
+        assert!(reply.message.starts_with("ana@example.com has no access"), "{}", reply.message);
+        assert!(!found_nothing(&Selector::Ticket(None, TicketId::new("CHG-1").unwrap())).ok);
+    }
+}

@@ -1,0 +1,339 @@
+//! The revoke function from input to reply, on an AWS in memory.
+
+use std::sync::{Arc, Mutex};
+
+use curfew_app::open::{self, Opened};
+use curfew_domain::grant::{Grant, State};
+use curfew_domain::request::AccessRequest;
+use curfew_domain::window::plus;
+use curfew_runtime::error::Remedy;
+use curfew_runtime::revocation::GrantResult;
+use curfew_runtime::{FunctionError, Invocation, Metrics};
+use curfew_testkit::fixtures::{self, ANA, managed_request, request, request_of};
+use curfew_testkit::{CallName, Delivery, Fault, MemoryPorts, Task, World};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::RevokeFunction;
+use crate::reply::Reply;
+
+struct Bench {
+    world: World,
+    ports: MemoryPorts,
+    function: RevokeFunction<MemoryPorts>,
+    metrics: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let world = fixtures::world();
+        let ports = world.invocation();
+        let metrics = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&metrics);
+        let sink =
+            Arc::new(move |line: &str| lines.lock().unwrap().push(serde_json::from_str(line).unwrap()));
+        let function = RevokeFunction::new(ports.clone(), Metrics::to("curfew-revoke", sink));
+        Self { world, ports, function, metrics }
+    }
+
+    fn open(&self, request: AccessRequest) -> Grant {
+        let ports = self.world.invocation();
+        let catalog = fixtures::catalog();
+        let settings = fixtures::settings(self.world.now());
+        let opened = self.world.finish(open::open(&ports, &catalog, request, settings)).unwrap().unwrap();
+        let Opened::Activated(grant) = opened else { unreachable!("{opened:?}") };
+        *grant
+    }
+
+    fn call(&self, input: &Value) -> Result<Reply, FunctionError> {
+        let deadline = plus(self.world.now(), SignedDuration::from_secs(60));
+        let invocation = Invocation { request_id: "r-1".to_owned(), deadline };
+        self.world.finish(self.function.handle(input, &invocation)).unwrap()
+    }
+
+    fn ask(&self, selector: Value) -> Result<Reply, FunctionError> {
+        let mut input = json!({ "reason": "incident over", "operator": "ops@example.com" });
+        input.as_object_mut().unwrap().extend(selector.as_object().unwrap().clone());
+        self.call(&input)
+    }
+
+    fn ana_has_access(&self) -> bool {
+        self.world.look(|aws| aws.iam.inline_policies().any(|(principal, _)| principal.arn() == ANA))
+    }
+
+    fn told(&self, metric: &str) -> Vec<Value> {
+        let told = self.metrics.lock().unwrap();
+        told.iter().filter_map(|line| line.get(metric).cloned()).collect()
+    }
+
+    fn assert_promises_kept(&self) {
+        assert_eq!(self.world.violations(), [], "{}", self.world.history());
+    }
+}
+
+fn timer(grant: &Grant) -> Value {
+    json!({ "grant_id": grant.id(), "trigger": "timer" })
+}
+
+#[test]
+fn a_timer_ends_its_grant_in_three_calls() {
+    let bench = Bench::new();
+    let grant = bench.open(request("CHG-1"));
+    bench.world.advance(SignedDuration::from_mins(60) + SignedDuration::from_secs(7));
+    let reply = bench.call(&timer(&grant)).unwrap();
+    assert!(reply.ok);
+    assert_eq!(
+        reply.message,
+        "access of ana@example.com to ops in acme has been removed: AWS confirmed DeleteUserPolicy at 2026-11-21T11:00:07Z"
+    );
+    assert_eq!(bench.world.calls(&bench.ports), [CallName::Claim, CallName::Detach, CallName::Commit]);
+    assert_eq!(bench.told("RevocationLagSeconds"), [json!(7)]);
+    bench.assert_promises_kept();
+
+    // Delivered once more, it changes nothing.
+    let reply = bench.call(&timer(&grant)).unwrap();
+    assert!(reply.ok);
+    assert!(
+        reply.message.contains("was already closed (expired) at 2026-11-21T11:00:07Z"),
+        "{}",
+        reply.message
+    );
+    assert_eq!(bench.told("Revoked"), [json!(1)]);
+}
+
+#[test]
+fn a_timer_that_comes_early_changes_nothing() {
+    let bench = Bench::new();
+    let grant = bench.open(request("CHG-1"));
+    let reply = bench.call(&timer(&grant)).unwrap();
+    assert!(!reply.ok);
+    assert!(reply.message.contains("lasts until 2026-11-21T11:00:00Z"), "{}", reply.message);
+    assert!(bench.ana_has_access());
+}
+
+#[test]
+fn a_timers_failure_is_an_error_so_that_lambda_tries_again() {
+    for call in [CallName::Claim, CallName::Detach, CallName::Commit] {
+        let bench = Bench::new();
+        let grant = bench.open(request("CHG-1"));
+        bench.world.advance(SignedDuration::from_mins(61));
+        bench.world.plan(Fault::once(call, Delivery::LostRequest));
+        let error = bench.call(&timer(&grant)).unwrap_err();
+        assert_eq!(error.remedy, Remedy::Retryable, "{call:?}: {error}");
+        assert_eq!(bench.told("RevocationFailures"), [json!(1)], "{call:?}");
+
+        bench.world.advance(SignedDuration::from_mins(1));
+        assert!(bench.call(&timer(&grant)).unwrap().ok, "{call:?}");
+        assert!(!bench.ana_has_access());
+        bench.assert_promises_kept();
+    }
+}
+
+#[test]
+fn a_timer_without_a_grant_is_for_an_operator() {
+    let bench = Bench::new();
+    for input in [
+        json!({ "trigger": "timer" }),
+        json!({ "trigger": "timer", "grant_id": "g-abcdefghijklmnopqrstuvwxyz" }),
+    ] {
+        assert_eq!(bench.call(&input).unwrap_err().remedy, Remedy::NeedsOperator, "{input}");
+    }
+}
+
+#[test]
+fn an_operator_ends_a_grant_by_its_id() {
+    let bench = Bench::new();
+    let grant = bench.open(request("CHG-1"));
+    bench.world.advance(SignedDuration::from_mins(5));
+    let reply = json!(bench.ask(json!({ "grant_id": grant.id() })).unwrap());
+    assert_eq!(
+        reply,
+        json!({
+            "ok": true,
+            "message": "access of ana@example.com to ops in acme has been removed: AWS confirmed \
+                        DeleteUserPolicy at 2026-11-21T10:05:00Z",
+            "grants": [{
+                "grant_id": grant.id(),
+                "result": "removed",
+                "message": "access of ana@example.com to ops in acme has been removed: AWS confirmed \
+                            DeleteUserPolicy at 2026-11-21T10:05:00Z",
+                "state": "closed",
+                "outcome": "revoked",
+                "person": "ana@example.com",
+                "tenant": "acme",
+                "role": "ops",
+                "principal": ANA,
+                "source": "itsm",
+                "ticket": "CHG-1",
+                "expires_at": "2026-11-21T11:00:00Z",
+            }],
+        })
+    );
+    let story = bench.world.look(|aws| format!("{:?}", aws.ledger.row(grant.id()).unwrap().events));
+    assert!(story.contains("ops@example.com") && story.contains("incident over"), "{story}");
+    bench.assert_promises_kept();
+}
+
+#[test]
+fn an_operator_ends_all_of_a_ticket_a_person_or_a_tenant() {
+    for (selector, ended) in [
+        (json!({ "ticket": "CHG-1" }), [true, false, false]),
+        (json!({ "ticket": "CHG-1", "source": "itsm" }), [true, false, false]),
+        (json!({ "person": "ana@example.com" }), [true, false, true]),
+        (json!({ "tenant": "acme" }), [true, true, false]),
+    ] {
+        let bench = Bench::new();
+        let grants = [
+            bench.open(request("CHG-1")),
+            bench.open(request_of("ben", "acme", "ops", "CHG-2")),
+            bench.open(request_of("ana", "globex", "ops", "CHG-3")),
+        ];
+        let reply = bench.ask(selector.clone()).unwrap();
+        assert!(reply.ok, "{selector}: {}", reply.message);
+        let closed = grants.map(|grant| {
+            bench.world.look(|aws| {
+                matches!(
+                    aws.ledger.row(grant.id()).unwrap().stored().unwrap().grant.state(),
+                    State::Closed { .. }
+                )
+            })
+        });
+        assert_eq!(closed, ended, "{selector}");
+        bench.assert_promises_kept();
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_would_end_and_ends_nothing() {
+    let bench = Bench::new();
+    let grant = bench.open(request("CHG-1"));
+    let reply = bench.ask(json!({ "person": "ana@example.com", "dry_run": true })).unwrap();
+    assert!(reply.ok);
+    assert!(reply.message.starts_with("dry run, nothing was changed: 1 of 1 grant(s)"), "{}", reply.message);
+    assert_eq!(reply.grants[0].grant_id, *grant.id());
+    assert!(bench.ana_has_access());
+    assert_eq!(bench.world.calls(&bench.ports), [CallName::LiveOfPerson, CallName::Load]);
+}
+
+#[test]
+fn what_can_not_be_acted_on_changes_nothing_and_is_explained() {
+    let bench = Bench::new();
+    bench.open(request("CHG-1"));
+    for (input, ok, said) in [
+        (json!({ "key1": "value1" }), false, "the input can't be acted on"),
+        (
+            json!({ "grant_id": "g-abcdefghijklmnopqrstuvwxyz", "reason": "r", "operator": "o" }),
+            false,
+            "there is no grant g-abcdefghijklmnopqrstuvwxyz in the ledger; find ids",
+        ),
+        (
+            json!({ "grant_id": "g-abcdefghijklmnopqrstuvwxyz", "reason": "r", "operator": "o", "dry_run": true }),
+            false,
+            "there is no grant",
+        ),
+        (json!({ "ticket": "CHG-9", "reason": "r", "operator": "o" }), false, "no grant of ticket CHG-9"),
+        (
+            json!({ "person": "ben@example.com", "reason": "r", "operator": "o" }),
+            true,
+            "has no access that could be ended",
+        ),
+        (json!({ "tenant": "globex", "reason": "r", "operator": "o" }), true, "nobody has access in globex"),
+    ] {
+        let reply = bench.call(&input).unwrap();
+        assert_eq!(reply.ok, ok, "{input}");
+        assert!(reply.message.contains(said), "`{}` does not say `{said}`", reply.message);
+    }
+    assert!(bench.ana_has_access());
+}
+
+#[test]
+fn a_ticket_of_two_sources_is_not_guessed() {
+    let bench = Bench::new();
+    bench.open(request("CHG-1"));
+    let mut other = request_of("ben", "acme", "ops", "CHG-1");
+    other.source = curfew_domain::ids::Source::new("jira").unwrap();
+    bench.open(other);
+    let reply = bench.ask(json!({ "ticket": "CHG-1" })).unwrap();
+    assert!(!reply.ok);
+    assert!(reply.message.contains("itsm, jira"), "{}", reply.message);
+    assert!(bench.ana_has_access());
+    assert!(bench.ask(json!({ "ticket": "CHG-1", "source": "itsm" })).unwrap().ok);
+    assert!(!bench.ana_has_access());
+}
+
+#[test]
+fn a_removal_that_began_is_told_as_such_to_an_operator() {
+    let bench = Bench::new();
+    let grant = bench.open(request("CHG-1"));
+    bench.world.plan(Fault::once(CallName::Detach, Delivery::LostRequest));
+    let reply = bench.ask(json!({ "grant_id": grant.id() })).unwrap();
+    assert!(!reply.ok);
+    for said in [
+        "has begun, but AWS did not confirm it yet",
+        "the sweep tries again at 2026-11-21T10:0",
+        "stops working at 2026-11-21T11:00:00Z",
+    ] {
+        assert!(reply.message.contains(said), "`{}` does not say `{said}`", reply.message);
+    }
+}
+
+#[test]
+fn an_operators_failure_is_an_error_if_nothing_may_have_begun() {
+    for call in [CallName::LiveOfPerson, CallName::Claim] {
+        let bench = Bench::new();
+        bench.open(request("CHG-1"));
+        bench.world.plan(Fault::once(call, Delivery::LostRequest));
+        let error = bench.ask(json!({ "person": "ana@example.com" })).unwrap_err();
+        assert_eq!(error.remedy, Remedy::Retryable, "{call:?}");
+        assert!(bench.ask(json!({ "person": "ana@example.com" })).unwrap().ok);
+        assert!(!bench.ana_has_access());
+    }
+}
+
+#[test]
+fn what_there_is_no_time_for_is_said_and_not_dropped() {
+    let bench = Bench::new();
+    for n in 0..20 {
+        // A role's inline policies have room for so many; a user's do not.
+        bench.open(request_of("ben", "acme", "ops", &format!("CHG-{n}")));
+    }
+    // Its deadline is so near that only the first lot is begun.
+    let invocation = Invocation { request_id: "r-1".to_owned(), deadline: bench.world.now() };
+    let input = json!({ "person": "ben@example.com", "reason": "r", "operator": "o" });
+    let reply = bench.world.finish(bench.function.handle(&input, &invocation)).unwrap().unwrap();
+    assert!(!reply.ok);
+    assert_eq!(
+        reply.message,
+        "of 20 grant(s): 16 removed, as AWS confirmed; 4 not looked at, because time ran out: send the same again"
+    );
+    assert_eq!(bench.ask(json!({ "person": "ben@example.com" })).unwrap().grants.len(), 4);
+}
+
+#[test]
+fn a_shared_policy_that_others_still_need_stays_and_the_reply_says_so() {
+    let bench = Bench::new();
+    let first = bench.open(managed_request("CHG-1"));
+    let second = bench.open(managed_request("CHG-2"));
+    let reply = bench.ask(json!({ "grant_id": first.id() })).unwrap();
+    assert!(reply.ok);
+    assert!(reply.message.contains("stays, because other live grants hold it"), "{}", reply.message);
+    let reply = bench.ask(json!({ "grant_id": second.id() })).unwrap();
+    assert!(reply.message.contains("AWS confirmed DetachUserPolicy"), "{}", reply.message);
+    bench.assert_promises_kept();
+}
+
+#[test]
+fn a_grant_that_is_being_opened_is_ended_but_not_called_proven() {
+    let bench = Bench::new();
+    let ports = bench.world.invocation();
+    let catalog = fixtures::catalog();
+    let settings = fixtures::settings(bench.world.now());
+    let mut opening = Task::new(open::open(&ports, &catalog, request("CHG-1"), settings));
+    bench.world.plan(Fault::hold(CallName::Attach));
+    assert!(bench.world.run(&mut opening).is_err(), "its attach is held back");
+
+    let reply = bench.ask(json!({ "ticket": "CHG-1" })).unwrap();
+    assert!(!reply.ok);
+    assert_eq!(reply.grants[0].result, GrantResult::Settling);
+    assert!(reply.message.contains("may still be under way until 2026-11-21T10:00:50Z"), "{}", reply.message);
+}

@@ -1,0 +1,29 @@
+//! `sweep`: reads its configuration, builds its clients once, and sweeps whenever it is called.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use curfew_aws::{Aws, AwsPorts, AwsSettings};
+use curfew_fn_sweep::SweepFunction;
+use curfew_runtime::config::{CommonConfig, environment};
+use curfew_runtime::{Metrics, SystemClock, telemetry};
+use lambda_runtime::{Error, service_fn};
+
+// One thread: an invocation waits for AWS nearly all the time, and Lambda gives a function of this size
+// less than one processor anyway.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    telemetry::init(environment);
+    telemetry::exit(run().await)
+}
+
+async fn run() -> Result<(), Error> {
+    let config = CommonConfig::read(environment)?;
+    let aws = Arc::new(Aws::load().await);
+    // It clears timers and never sets one.
+    let settings =
+        AwsSettings { table: config.table, schedule_group: config.schedule_group, timer_target: None };
+    let ports = AwsPorts::new(aws, settings, Arc::new(SystemClock));
+    let function = SweepFunction::new(ports, Metrics::new(config.function_name));
+    lambda_runtime::run(service_fn(|event| function.serve(event))).await
+}

@@ -1,0 +1,141 @@
+//! The sweep function on an AWS in memory.
+
+use std::sync::{Arc, Mutex};
+
+use curfew_app::open::{self, Opened};
+use curfew_app::revoke;
+use curfew_domain::event::{Actor, OperatorName};
+use curfew_domain::grant::{Cause, Grant};
+use curfew_domain::transition::BeginClosing;
+use curfew_domain::window::plus;
+use curfew_runtime::error::Remedy;
+use curfew_runtime::{FunctionError, Invocation, Metrics};
+use curfew_testkit::fixtures::{self, request};
+use curfew_testkit::{CallName, Delivery, Fault, World};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::{Summary, SweepFunction};
+
+struct Bench {
+    world: World,
+    metrics: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { world: fixtures::world(), metrics: Arc::default() }
+    }
+
+    fn open(&self, ticket: &str) -> Grant {
+        let ports = self.world.invocation();
+        let catalog = fixtures::catalog();
+        let settings = fixtures::settings(self.world.now());
+        let opened =
+            self.world.finish(open::open(&ports, &catalog, request(ticket), settings)).unwrap().unwrap();
+        let Opened::Activated(grant) = opened else { unreachable!("{opened:?}") };
+        *grant
+    }
+
+    fn sweep(&self, time: SignedDuration) -> Result<Summary, FunctionError> {
+        let lines = Arc::clone(&self.metrics);
+        let sink =
+            Arc::new(move |line: &str| lines.lock().unwrap().push(serde_json::from_str(line).unwrap()));
+        let function = SweepFunction::new(self.world.invocation(), Metrics::to("curfew-sweep", sink));
+        let deadline = plus(self.world.now(), time);
+        let invocation = Invocation { request_id: "r-1".to_owned(), deadline };
+        self.world.finish(function.handle(&invocation)).unwrap()
+    }
+
+    fn told(&self, metric: &str) -> Vec<Value> {
+        let told = self.metrics.lock().unwrap();
+        told.iter().filter_map(|line| line.get(metric).cloned()).collect()
+    }
+}
+
+const LAP: SignedDuration = SignedDuration::from_secs(55);
+
+#[test]
+fn a_lap_with_nothing_due_tells_an_empty_backlog() {
+    let bench = Bench::new();
+    bench.open("CHG-1");
+    assert_eq!(bench.sweep(LAP), Ok(Summary::default()));
+    assert_eq!(bench.told("SweepBacklog"), [json!(0)]);
+}
+
+#[test]
+fn what_its_timer_forgot_is_ended_and_its_lag_is_told() {
+    let bench = Bench::new();
+    bench.open("CHG-1");
+    bench.world.advance(SignedDuration::from_secs(3600 + 75));
+    let summary = bench.sweep(LAP).unwrap();
+    assert_eq!(summary, Summary { due: 1, expired: 1, ..Summary::default() });
+    assert_eq!(bench.told("RevocationLagSeconds"), [json!(75)]);
+    assert_eq!(bench.told("RevocationFailures"), Vec::<Value>::new());
+    assert_eq!(bench.world.violations(), []);
+}
+
+#[test]
+fn the_lag_of_an_early_end_counts_from_when_it_was_asked_for() {
+    let bench = Bench::new();
+    let grant = bench.open("CHG-1");
+    bench.world.advance(SignedDuration::from_mins(10));
+    bench.world.plan(Fault::once(CallName::Detach, Delivery::LostRequest));
+    let begin = BeginClosing {
+        cause: Cause::Revoked,
+        actor: Actor::Operator(OperatorName::new("ops@example.com").unwrap()),
+        reason: "incident over".to_owned(),
+        settled: false,
+    };
+    let ports = bench.world.invocation();
+    bench.world.finish(revoke::revoke(&ports, grant.id(), begin)).unwrap().unwrap();
+    bench.world.advance(SignedDuration::from_secs(90));
+    assert_eq!(bench.sweep(LAP), Ok(Summary { due: 1, revoked: 1, ..Summary::default() }));
+    assert_eq!(bench.told("RevocationLagSeconds"), [json!(90)]);
+}
+
+#[test]
+fn what_fails_again_stays_in_the_backlog() {
+    let bench = Bench::new();
+    bench.open("CHG-1");
+    bench.world.advance(SignedDuration::from_mins(62));
+    bench.world.plan(Fault::once(CallName::Detach, Delivery::Forbidden));
+    let summary = bench.sweep(LAP).unwrap();
+    assert_eq!(summary, Summary { due: 1, failed: 1, backlog: 1, ..Summary::default() });
+    assert_eq!(
+        (bench.told("SweepBacklog"), bench.told("RevocationFailures")),
+        (vec![json!(1)], vec![json!(1)])
+    );
+    assert_eq!(bench.told("Revoked"), Vec::<Value>::new());
+}
+
+#[test]
+fn nothing_is_begun_that_could_not_be_finished_in_time() {
+    let bench = Bench::new();
+    bench.open("CHG-1");
+    bench.world.advance(SignedDuration::from_mins(62));
+    let summary = bench.sweep(SignedDuration::from_secs(15)).unwrap();
+    assert_eq!(summary, Summary { due: 1, left_over: 1, backlog: 1, ..Summary::default() });
+}
+
+#[test]
+fn a_lap_that_can_not_find_out_what_is_due_fails() {
+    let bench = Bench::new();
+    bench.world.plan(Fault::once(CallName::Due, Delivery::LostRequest));
+    assert_eq!(bench.sweep(LAP).unwrap_err().remedy, Remedy::Retryable);
+    assert_eq!(
+        bench.told("SweepBacklog"),
+        Vec::<Value>::new(),
+        "a backlog that is not known is not told as zero"
+    );
+}
+
+#[test]
+fn a_grant_whose_story_can_not_be_read_is_still_closed() {
+    let bench = Bench::new();
+    bench.open("CHG-1");
+    bench.world.advance(SignedDuration::from_mins(62));
+    bench.world.plan(Fault::once(CallName::Story, Delivery::LostRequest));
+    assert_eq!(bench.sweep(LAP).unwrap().expired, 1);
+    assert_eq!(bench.told("RevocationLagSeconds"), Vec::<Value>::new());
+}
