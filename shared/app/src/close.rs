@@ -90,13 +90,7 @@ pub async fn drive<P: Ports>(ports: &P, stored: Stored, drive: Drive) -> Result<
                 };
                 (Command::Close(removal), converged)
             }
-            Err(error) => {
-                tracing::warn!(
-                    grant.id = %stored.grant.id(), ticket = %stored.grant.request().ticket, error,
-                    "removal of grant {} is not proven", stored.grant.id()
-                );
-                (Command::RecordFailure { actor: actor.clone(), error }, None)
-            }
+            Err(error) => (Command::RecordFailure { actor: actor.clone(), error }, None),
         };
         let failed = match &command {
             Command::RecordFailure { error, .. } => Some(error.clone()),

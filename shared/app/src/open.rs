@@ -201,14 +201,23 @@ async fn finish<P: Ports>(ports: &P, opened: Transition) -> Result<Opened, Ledge
             give_up(ports, grant, error, settled).await
         }
         (Ok(_), Err(error)) => {
-            // The attachment was answered; a timer that lands late finds a closed grant.
-            give_up(ports, grant, error, true).await
+            let settled = timer_is_settled(&grant, &error);
+            give_up(ports, grant, error, settled).await
         }
         (Err(error), Err(timer)) => {
             tracing::warn!(grant.id = %grant.id(), error = %timer, "timer of grant {} not set", grant.id());
-            let settled = error.is_settled();
+            let settled = error.is_settled() && timer_is_settled(&grant, &timer);
             give_up(ports, grant, error, settled).await
         }
+    }
+}
+
+/// Whether a timer that could not be set can do no harm any more. A schedule may land late: it fires once,
+/// finds a closed grant and deletes itself. A rule that lands after its grant was closed would stay.
+fn timer_is_settled(grant: &Grant, error: &EffectError) -> bool {
+    match grant.timer().kind {
+        TimerKind::Scheduler => true,
+        TimerKind::Rule => error.is_settled(),
     }
 }
 
@@ -262,10 +271,6 @@ async fn give_up<P: Ports>(
     error: EffectError,
     settled: bool,
 ) -> Result<Opened, LedgerError> {
-    tracing::warn!(
-        grant.id = %grant.id(), ticket = %grant.request().ticket, error = %error,
-        "opening of grant {} failed", grant.id()
-    );
     let begin = BeginClosing {
         cause: Cause::OpeningFailed,
         actor: Actor::GrantFunction,
