@@ -187,7 +187,7 @@ pub trait Ledger: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Writes a denial down. The same denied request again changes nothing.
+    /// Writes a denial down. The same request denied again by the same rule changes nothing.
     fn record_denial(&self, denied: &DeniedRequest) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// All grants of a ticket, ended ones included; of every source, if none is named.

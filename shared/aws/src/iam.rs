@@ -1,0 +1,175 @@
+//! Access in IAM: puts and deletes a grant's inline policy, attaches and detaches a managed one.
+//!
+//! Inline policies are named after their grant, so nothing is shared and every call can be repeated.
+//! Managed policies are shared: whether to detach is decided before, from the holders in the ledger.
+//! Must not decide what a policy says, nor who receives it.
+
+use std::sync::Arc;
+
+use aws_sdk_iam::config::{Builder as Override, IdentityCache};
+use aws_sdk_iam::operation::RequestId as _;
+use curfew_app::ports::{AccessPort, Clock, EffectError, Failure};
+use curfew_domain::access::Access;
+use curfew_domain::effect::{AccessChange, Found, Proof};
+use curfew_domain::principal::PrincipalKind;
+
+use crate::attempts::Attempts;
+use crate::clients::Aws;
+use crate::errors::Failed;
+use crate::proof;
+use crate::sts::AgentRoles;
+
+/// IAM in Curfew's own account and, through agent roles, in the tenants'.
+#[derive(Debug)]
+pub struct IamAccess<C> {
+    aws: Arc<Aws>,
+    agents: AgentRoles<C>,
+    clock: Arc<C>,
+}
+
+/// Sends one call of IAM, as the agent role if there is one, and keeps of the answer what all calls have.
+/// A macro, because every call of the SDK is a type of its own.
+macro_rules! send {
+    ($call:expr, $session:expr, $attempts:expr) => {{
+        let call = $call.customize().interceptor($attempts.clone());
+        let call = match $session {
+            Some(session) => call.config_override(session.clone()),
+            None => call,
+        };
+        call.send()
+            .await
+            .map(|output| output.request_id().map(str::to_owned))
+            .map_err(|error| Failed::of(&error))
+    }};
+}
+
+impl<C: Clock> IamAccess<C> {
+    pub(crate) fn new(aws: Arc<Aws>, clock: Arc<C>) -> Self {
+        let agents = AgentRoles::new(Arc::clone(&aws), Arc::clone(&clock));
+        Self { aws, agents, clock }
+    }
+
+    /// The credentials to act with in the tenant's account; none where Curfew's own will do.
+    async fn session(&self, change: &AccessChange) -> Result<Option<Override>, EffectError> {
+        let Some(agent) = &change.route.agent else {
+            return Ok(None);
+        };
+        let credentials = self.agents.credentials(change, agent).await?;
+        // The cache of identities would keep every session's credentials for as long as the client lives.
+        let session =
+            Override::new().credentials_provider(credentials).identity_cache(IdentityCache::no_cache());
+        Ok(Some(session))
+    }
+
+    /// Proof that the principal of a refused removal does not exist, if IAM says so.
+    ///
+    /// Curfew may change only principals that carry a boundary, and one that was deleted carries none:
+    /// where the policy has been gone with its user for long, IAM answers the removal with `AccessDenied`
+    /// instead of `NoSuchEntity`. Costs a call, and only then.
+    async fn principal_is_gone(&self, change: &AccessChange, session: Option<&Override>) -> Option<Proof> {
+        let attempts = Attempts::default();
+        let iam = self.aws.iam();
+        let principal = change.access.principal();
+        let sent = match principal.kind() {
+            PrincipalKind::User => send!(iam.get_user().user_name(principal.name()), session, attempts),
+            PrincipalKind::Role => send!(iam.get_role().role_name(principal.name()), session, attempts),
+        };
+        let failed = sent.err().filter(|failed| failed.code == "NoSuchEntity")?;
+        Some(proof(&*self.clock, Found::Absent, failed.request_id.as_deref()))
+    }
+
+    /// Forgets a session that IAM no longer accepts, so that the next try assumes the agent role anew.
+    fn forget_session_if_spent(&self, change: &AccessChange, failed: &Failed) {
+        let spent = ["ExpiredToken", "InvalidClientTokenId"].contains(&failed.code.as_str());
+        if let (true, Some(agent)) = (spent, &change.route.agent) {
+            self.agents.forget(agent, &change.grant_id);
+        }
+    }
+}
+
+impl<C: Clock> AccessPort for IamAccess<C> {
+    async fn attach(&self, change: &AccessChange) -> Result<Proof, EffectError> {
+        let session = self.session(change).await?;
+        let attempts = Attempts::default();
+        let iam = self.aws.iam();
+        let name = change.access.principal().name();
+        let (operation, sent) = match (&change.access, change.access.principal().kind()) {
+            (Access::Inline { policy_name, document, .. }, PrincipalKind::User) => {
+                let call =
+                    iam.put_user_policy().user_name(name).policy_name(policy_name).policy_document(document);
+                ("PutUserPolicy", send!(call, session.as_ref(), attempts))
+            }
+            (Access::Inline { policy_name, document, .. }, PrincipalKind::Role) => {
+                let call =
+                    iam.put_role_policy().role_name(name).policy_name(policy_name).policy_document(document);
+                ("PutRolePolicy", send!(call, session.as_ref(), attempts))
+            }
+            (Access::Managed { policy_arn, .. }, PrincipalKind::User) => {
+                let call = iam.attach_user_policy().user_name(name).policy_arn(policy_arn);
+                ("AttachUserPolicy", send!(call, session.as_ref(), attempts))
+            }
+            (Access::Managed { policy_arn, .. }, PrincipalKind::Role) => {
+                let call = iam.attach_role_policy().role_name(name).policy_arn(policy_arn);
+                ("AttachRolePolicy", send!(call, session.as_ref(), attempts))
+            }
+        };
+        match sent {
+            Ok(request_id) => Ok(proof(&*self.clock, Found::Applied, request_id.as_deref())),
+            Err(mut failed) => {
+                self.forget_session_if_spent(change, &failed);
+                if attempts.any_unanswered() && failed.failure != Failure::Retryable {
+                    failed.failure = Failure::Retryable;
+                    failed
+                        .message
+                        .push_str("; an earlier attempt went without an answer and may still take effect");
+                }
+                Err(failed.effect(operation))
+            }
+        }
+    }
+
+    async fn detach(&self, change: &AccessChange) -> Result<Proof, EffectError> {
+        let session = self.session(change).await?;
+        let attempts = Attempts::default();
+        let iam = self.aws.iam();
+        let name = change.access.principal().name();
+        let (operation, sent) = match (&change.access, change.access.principal().kind()) {
+            (Access::Inline { policy_name, .. }, PrincipalKind::User) => {
+                let call = iam.delete_user_policy().user_name(name).policy_name(policy_name);
+                ("DeleteUserPolicy", send!(call, session.as_ref(), attempts))
+            }
+            (Access::Inline { policy_name, .. }, PrincipalKind::Role) => {
+                let call = iam.delete_role_policy().role_name(name).policy_name(policy_name);
+                ("DeleteRolePolicy", send!(call, session.as_ref(), attempts))
+            }
+            (Access::Managed { policy_arn, .. }, PrincipalKind::User) => {
+                let call = iam.detach_user_policy().user_name(name).policy_arn(policy_arn);
+                ("DetachUserPolicy", send!(call, session.as_ref(), attempts))
+            }
+            (Access::Managed { policy_arn, .. }, PrincipalKind::Role) => {
+                let call = iam.detach_role_policy().role_name(name).policy_arn(policy_arn);
+                ("DetachRolePolicy", send!(call, session.as_ref(), attempts))
+            }
+        };
+        match sent {
+            Ok(request_id) => Ok(proof(&*self.clock, Found::Deleted, request_id.as_deref())),
+            // The policy is not on the principal, or the principal itself is gone.
+            Err(failed) if failed.code == "NoSuchEntity" => {
+                Ok(proof(&*self.clock, Found::Absent, failed.request_id.as_deref()))
+            }
+            Err(failed) => {
+                self.forget_session_if_spent(change, &failed);
+                if failed.code == "AccessDenied"
+                    && let Some(gone) = self.principal_is_gone(change, session.as_ref()).await
+                {
+                    return Ok(gone);
+                }
+                Err(failed.effect(operation))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "iam_tests.rs"]
+mod tests;

@@ -1,0 +1,161 @@
+use curfew_app::ports::{AccessPort as _, Failure};
+use jiff::SignedDuration;
+
+use super::*;
+use crate::samples::{ID, POLICY, ROLE, USER, agent, at, change, inline, managed};
+use crate::wire::{OWN_KEY, Reply, Script, StillClock, aws};
+
+const NOW: &str = "2026-11-21T01:02:04Z";
+
+fn access(replies: impl IntoIterator<Item = Reply>) -> (IamAccess<StillClock>, Arc<Script>, Arc<StillClock>) {
+    let clock = StillClock::at(NOW);
+    let (aws, script) = aws(replies);
+    (IamAccess::new(aws, Arc::clone(&clock)), script, clock)
+}
+
+#[tokio::test]
+async fn each_kind_of_access_on_each_kind_of_principal_has_its_own_pair_of_calls() {
+    let policy = format!("curfew-{ID}");
+    for (granted, attach, detach, name, policy) in [
+        (
+            inline(USER),
+            "PutUserPolicy",
+            "DeleteUserPolicy",
+            ("UserName", "ana"),
+            ("PolicyName", policy.as_str()),
+        ),
+        (
+            inline(ROLE),
+            "PutRolePolicy",
+            "DeleteRolePolicy",
+            ("RoleName", "Ops"),
+            ("PolicyName", policy.as_str()),
+        ),
+        (managed(USER), "AttachUserPolicy", "DetachUserPolicy", ("UserName", "ana"), ("PolicyArn", POLICY)),
+        (managed(ROLE), "AttachRolePolicy", "DetachRolePolicy", ("RoleName", "Ops"), ("PolicyArn", POLICY)),
+    ] {
+        let (iam, script, _) = access([Reply::xml_done(attach), Reply::xml_done(detach)]);
+        let change = change(granted, None);
+        let attached = iam.attach(&change).await.unwrap();
+        let detached = iam.detach(&change).await.unwrap();
+        assert_eq!(script.calls(), [attach, detach]);
+        for seen in script.seen() {
+            let form = seen.form();
+            assert_eq!(form.get(name.0).map(String::as_str), Some(name.1), "{form:?}");
+            assert_eq!(form.get(policy.0).map(String::as_str), Some(policy.1), "{form:?}");
+            assert_eq!(seen.signed_by, OWN_KEY);
+        }
+        let document = script.seen()[0].form().get("PolicyDocument").cloned();
+        assert_eq!(document.is_some(), attach.starts_with("Put"));
+        let request = Some("r-1".to_owned());
+        assert_eq!(attached, Proof { found: Found::Applied, at: at(NOW), aws_request_id: request.clone() });
+        assert_eq!(detached, Proof { found: Found::Deleted, at: at(NOW), aws_request_id: request });
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_proof_that_it_is_gone_but_no_reason_to_call_an_attach_done() {
+    let (iam, _, _) = access([Reply::xml_error(404, "NoSuchEntity")]);
+    let change = change(inline(USER), None);
+    let proof = iam.detach(&change).await.unwrap();
+    assert_eq!((proof.found, proof.aws_request_id.as_deref()), (Found::Absent, Some("r-1")));
+    let error = iam.attach(&change).await.unwrap_err();
+    assert_eq!((error.failure, error.operation), (Failure::Refused, "PutUserPolicy"));
+    assert_eq!(error.to_string(), "PutUserPolicy failed: NoSuchEntity: said NoSuchEntity (request r-1)");
+}
+
+#[tokio::test]
+async fn a_failing_detach_proves_nothing() {
+    for (status, code, failure) in
+        [(403, "AccessDenied", Failure::Forbidden), (500, "ServiceFailure", Failure::Retryable)]
+    {
+        let (iam, _, _) = access([Reply::xml_error(status, code)]);
+        assert_eq!(iam.detach(&change(managed(ROLE), None)).await.unwrap_err().failure, failure);
+    }
+}
+
+#[tokio::test]
+async fn a_forbidden_detach_is_proof_only_if_the_principal_itself_is_gone() {
+    let forbidden = Reply::xml_error(403, "AccessDenied");
+    for (granted, look) in [(inline(USER), "GetUser"), (managed(ROLE), "GetRole")] {
+        let change = change(granted, None);
+        let (iam, script, _) = access([forbidden.clone(), Reply::xml_error(404, "NoSuchEntity")]);
+        assert_eq!(iam.detach(&change).await.unwrap().found, Found::Absent);
+        assert_eq!(script.calls().last().map(String::as_str), Some(look));
+
+        // It is there, or nobody may look: the removal stays refused.
+        for answer in [Reply::xml_done(look), forbidden.clone()] {
+            let (iam, _, _) = access([forbidden.clone(), answer]);
+            assert_eq!(iam.detach(&change).await.unwrap_err().failure, Failure::Forbidden);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_settles_nothing_if_an_earlier_attempt_may_still_land() {
+    let refused = Reply::xml_error(409, "LimitExceeded");
+    let change = change(inline(USER), None);
+
+    let (iam, script, _) = access([refused.clone()]);
+    assert!(iam.attach(&change).await.unwrap_err().is_settled());
+    assert_eq!(script.calls().len(), 1);
+
+    for first in [Reply::Broken, Reply::xml_error(503, "ServiceUnavailable")] {
+        let (iam, script, _) = access([first, refused.clone()]);
+        let error = iam.attach(&change).await.unwrap_err();
+        assert_eq!(script.calls().len(), 2);
+        assert_eq!((error.is_settled(), error.code.as_str()), (false, "LimitExceeded"), "{error}");
+    }
+
+    // Throttled is an answer: that attempt did nothing.
+    let (iam, script, _) = access([Reply::xml_error(400, "Throttling"), refused]);
+    assert!(iam.attach(&change).await.unwrap_err().is_settled());
+    assert_eq!(script.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn in_a_tenants_account_the_agent_role_acts_and_its_session_serves_the_whole_grant() {
+    let (iam, script, clock) = access([
+        Reply::session("ASIAFIRST", "2026-11-21T01:17:04Z"),
+        Reply::xml_done("PutUserPolicy"),
+        Reply::xml_done("DeleteUserPolicy"),
+        Reply::session("ASIASECOND", "2026-11-21T01:30:04Z"),
+        Reply::xml_done("DeleteUserPolicy"),
+    ]);
+    let change = change(inline(USER), Some(agent()));
+    iam.attach(&change).await.unwrap();
+    clock.pass(SignedDuration::from_mins(12));
+    iam.detach(&change).await.unwrap();
+    // Two minutes before its end a session is not begun anything with.
+    clock.pass(SignedDuration::from_mins(1));
+    iam.detach(&change).await.unwrap();
+    assert_eq!(
+        script.calls(),
+        ["AssumeRole", "PutUserPolicy", "DeleteUserPolicy", "AssumeRole", "DeleteUserPolicy"]
+    );
+    let signed_by: Vec<String> = script.seen().into_iter().map(|seen| seen.signed_by).collect();
+    assert_eq!(signed_by, [OWN_KEY, "ASIAFIRST", "ASIAFIRST", OWN_KEY, "ASIASECOND"]);
+}
+
+#[tokio::test]
+async fn a_session_that_iam_no_longer_accepts_is_not_used_again() {
+    let (iam, script, _) = access([
+        Reply::session("ASIAFIRST", "2026-11-21T01:17:04Z"),
+        Reply::xml_error(403, "InvalidClientTokenId"),
+        Reply::session("ASIASECOND", "2026-11-21T01:17:04Z"),
+        Reply::xml_done("DeleteUserPolicy"),
+    ]);
+    let change = change(inline(USER), Some(agent()));
+    assert_eq!(iam.detach(&change).await.unwrap_err().failure, Failure::Forbidden);
+    iam.detach(&change).await.unwrap();
+    assert_eq!(script.seen().last().map(|seen| seen.signed_by.clone()).as_deref(), Some("ASIASECOND"));
+}
+
+#[tokio::test]
+async fn without_the_agent_role_nothing_is_tried() {
+    let (iam, script, _) = access([Reply::xml_error(403, "AccessDenied")]);
+    let error = iam.attach(&change(inline(USER), Some(agent()))).await.unwrap_err();
+    assert_eq!((error.failure, error.operation), (Failure::Forbidden, "AssumeRole"));
+    assert!(error.message.contains("arn:aws:iam::111122223333:role/curfew-agent"), "{error}");
+    assert_eq!(script.calls(), ["AssumeRole"]);
+}

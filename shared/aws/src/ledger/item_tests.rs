@@ -1,0 +1,129 @@
+use curfew_domain::event::Actor;
+use curfew_domain::grant::Cause;
+use proptest::prelude::*;
+
+use super::*;
+use crate::samples::{
+    EXPIRES_AT, ID, LEASE_UNTIL, OPENED_AT, USER, active, any_grant, at, begin, closed, closing, event,
+    grant, opening,
+};
+
+proptest! {
+    #[test]
+    fn a_grant_is_read_as_it_was_written(grant in any_grant()) {
+        let item = state_item(&grant).unwrap();
+        prop_assert_eq!(stored(&item).unwrap(), Stored::settled(grant));
+    }
+
+    #[test]
+    fn only_a_closed_grant_is_in_no_index(grant in any_grant()) {
+        let item = state_item(&grant).unwrap();
+        let open = !matches!(grant.state(), State::Closed { .. });
+        for attribute in ["due_shard", "due_at", "live_person", "live_tenant"] {
+            prop_assert_eq!(item.contains_key(attribute), open, "{}", attribute);
+        }
+        prop_assert_eq!(item.contains_key("lease_until"), matches!(grant.state(), State::Opening { .. }));
+    }
+}
+
+#[test]
+fn a_person_can_read_a_grants_item() {
+    let item = state_item(&grant(opening())).unwrap();
+    let expected = [
+        ("pk", "GRANT#g-aaaaaaaaaaaaaaaaaaaaaaaaa7"),
+        ("sk", "STATE"),
+        ("state", "opening"),
+        ("person", "ana@example.com"),
+        ("tenant", "acme"),
+        ("role", "prod-ops"),
+        ("principal", USER),
+        ("ticket", "CHG0030192"),
+        ("source", "itsm"),
+        ("starts_at", OPENED_AT),
+        ("expires_at", EXPIRES_AT),
+        ("lease_until", LEASE_UNTIL),
+        ("due_at", LEASE_UNTIL),
+        ("due_shard", "due#7"),
+        ("live_person", "ana@example.com"),
+        ("live_tenant", "acme"),
+    ];
+    for (attribute, value) in expected {
+        assert_eq!(text_of(&item, attribute), Some(value), "{attribute}");
+    }
+    assert_eq!(number_of(&item, "version"), Some(1));
+    assert_eq!(item.len(), expected.len() + 2, "and `version` and `grant`: {item:?}");
+}
+
+#[test]
+fn each_state_is_named_and_due_when_the_domain_says() {
+    for (state, name, due_at) in [
+        (opening(), "opening", Some(LEASE_UNTIL)),
+        (active(), "active", Some("2026-11-21T02:04:00Z")),
+        (closing(), "closing", Some("2026-11-21T01:32:00Z")),
+        (closed(), "closed", None),
+    ] {
+        let item = state_item(&grant(state)).unwrap();
+        assert_eq!((text_of(&item, "state"), text_of(&item, "due_at")), (Some(name), due_at));
+    }
+}
+
+#[test]
+fn a_lease_never_looks_shorter_than_it_is() {
+    for (lease, written) in [("2026-11-21T01:03:03Z", LEASE_UNTIL), ("2026-11-21T01:03:02.001Z", LEASE_UNTIL)]
+    {
+        let grant = grant(serde_json::json!({ "name": "opening", "lease_until": lease }));
+        assert_eq!(text_of(&state_item(&grant).unwrap(), "lease_until"), Some(written));
+    }
+}
+
+#[test]
+fn a_claim_is_read_as_the_transition_that_it_means() {
+    let before = grant(active());
+    for cause in [Cause::Revoked, Cause::Expired] {
+        let claim = Claim { begin: begin(cause, Actor::Timer), at: at(EXPIRES_AT) };
+        let mut item = state_item(&before).unwrap();
+        item.insert("claim".to_owned(), claim_attribute(&claim).unwrap());
+        assert_eq!(claim_of(&item).unwrap().as_ref(), Some(&claim));
+        assert_eq!(stored(&item).unwrap(), Stored::claimed(&before, claim).unwrap());
+        assert_eq!(stored(&item).unwrap().unwritten.len(), 1);
+    }
+}
+
+#[test]
+fn a_claim_that_cannot_be_is_an_error_that_names_the_item() {
+    let mut item = state_item(&grant(closed())).unwrap();
+    let claim = Claim { begin: begin(Cause::Revoked, Actor::Timer), at: at(EXPIRES_AT) };
+    item.insert("claim".to_owned(), claim_attribute(&claim).unwrap());
+    let error = stored(&item).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!("the claim of item `GRANT#{ID} STATE` does not fit its grant: the grant is closed already")
+    );
+}
+
+#[test]
+fn an_edited_item_is_an_error_that_names_it() {
+    let mut item = state_item(&grant(active())).unwrap();
+    item.insert("grant".to_owned(), text("oops"));
+    let error = stored(&item).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("attribute `grant` of item `GRANT#{ID} STATE` is not readable")),
+        "{error}"
+    );
+    item.remove("grant");
+    let error = stored(&item).unwrap_err().to_string();
+    assert!(error.contains("has no readable attribute `grant`"), "{error}");
+}
+
+#[test]
+fn an_event_keeps_the_bytes_that_its_digest_is_made_of() {
+    let event = event(7);
+    let item = event_item(&event);
+    assert_eq!(text_of(&item, "sk"), Some("EVENT#000007"));
+    assert_eq!(text_of(&item, "type"), Some("RevocationRequested"));
+    assert_eq!(text_of(&item, "actor"), Some("operator Ops on duty"));
+    assert_eq!(text_of(&item, "body"), Some(event.canonical().as_str()));
+    assert_eq!(text_of(&item, "digest"), Some(event.digest().as_str()));
+    assert_eq!(event_of(&item).unwrap(), event);
+    assert_eq!(event_of(&item).unwrap().digest(), event.digest());
+}

@@ -1,0 +1,183 @@
+use curfew_app::ports::Ledger as _;
+use curfew_domain::ids::{DeliveryId, Source, TicketId};
+use curfew_domain::transition::Stored;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::samples::{ID, POLICY, USER, active, at, event, grant, grant_with, inline, managed, opening};
+use crate::wire::{Reply, Script, aws, dynamo_json};
+
+fn ledger(replies: impl IntoIterator<Item = Reply>) -> (DynamoLedger, std::sync::Arc<Script>) {
+    let (aws, script) = aws(replies);
+    (DynamoLedger::new(aws, "ledger".to_owned()), script)
+}
+
+/// A cancelled transaction with a code for each action.
+pub(crate) fn cancelled<const N: usize>(codes: [&str; N], item: Option<&Item>) -> Reply {
+    let mut reasons: Vec<Value> = codes.iter().map(|code| json!({ "Code": code })).collect();
+    if let Some(item) = item {
+        reasons[0]["Item"] = dynamo_json(item);
+    }
+    Reply::json(
+        400,
+        &json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "Message": "cancelled", "CancellationReasons": reasons
+        }),
+    )
+}
+
+fn done() -> Reply {
+    Reply::json(200, &json!({}))
+}
+
+#[tokio::test]
+async fn a_grant_is_written_with_its_events_and_its_link_only_if_neither_it_nor_a_mark_is_there() {
+    let (ledger, script) = ledger([done()]);
+    let grant = grant_with(opening(), &inline(USER), 1);
+    let written = ledger.open(&grant, &[event(1), event(2)]).await.unwrap();
+    assert_eq!(written, OpenWrite::Written);
+    let sent = script.one().json();
+    assert!(sent["ClientRequestToken"].is_string());
+    let actions = sent["TransactItems"].as_array().unwrap();
+    assert_eq!(actions.len(), 5, "no holders for an inline policy");
+    assert_eq!(actions[0]["Put"]["ConditionExpression"], ABSENT);
+    assert_eq!(actions[0]["Put"]["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
+    assert_eq!(actions[0]["Put"]["Item"], dynamo_json(&item::state_item(&grant).unwrap()));
+    assert_eq!(
+        actions[1]["ConditionCheck"]["Key"],
+        json!({ "pk": { "S": "TICKET#CHG0030192" }, "sk": { "S": "itsm#CLOSED" } })
+    );
+    assert_eq!(actions[1]["ConditionCheck"]["ConditionExpression"], ABSENT);
+    assert_eq!(actions[2]["Put"]["Item"]["sk"], json!({ "S": format!("itsm#GRANT#{ID}") }));
+    for (n, seq) in [(3, "EVENT#000001"), (4, "EVENT#000002")] {
+        assert_eq!(actions[n]["Put"]["Item"]["sk"], json!({ "S": seq }));
+        assert_eq!(actions[n]["Put"]["ConditionExpression"], ABSENT);
+    }
+}
+
+#[tokio::test]
+async fn a_shared_attachment_gets_its_holder_in_the_same_transaction() {
+    let (ledger, script) = ledger([done()]);
+    ledger.open(&grant_with(opening(), &managed(USER), 1), &[event(1)]).await.unwrap();
+    let sent = script.one().json();
+    let update = &sent["TransactItems"][4]["Update"];
+    assert_eq!(
+        update["Key"],
+        json!({ "pk": { "S": format!("ATTACHMENT#{USER}#{POLICY}") }, "sk": { "S": "HOLDERS" } })
+    );
+    assert_eq!(update["ExpressionAttributeValues"][":id"], json!({ "SS": [ID] }));
+    assert_eq!(update["ConditionExpression"], Value::Null, "whoever holds it already, one more may");
+}
+
+#[tokio::test]
+async fn a_grant_that_is_there_is_the_answer_even_on_a_closed_ticket() {
+    let there = grant(active());
+    let item = item::state_item(&there).unwrap();
+    let expected = OpenWrite::Exists(Box::new(Stored::settled(there.clone())));
+    for ticket in ["None", "ConditionalCheckFailed"] {
+        let (ledger, _) = ledger([cancelled(["ConditionalCheckFailed", ticket, "None"], Some(&item))]);
+        assert_eq!(ledger.open(&grant(opening()), &[]).await.unwrap(), expected);
+    }
+    // Where the item does not come with the answer, it is read.
+    let read = Reply::json(200, &json!({ "Item": dynamo_json(&item) }));
+    let (ledger, script) = ledger([cancelled(["ConditionalCheckFailed", "None", "None"], None), read]);
+    assert_eq!(ledger.open(&grant(opening()), &[]).await.unwrap(), expected);
+    assert_eq!(script.calls(), ["TransactWriteItems", "GetItem"]);
+}
+
+#[tokio::test]
+async fn nothing_is_opened_on_a_closed_ticket() {
+    let (ledger, _) = ledger([cancelled(["None", "ConditionalCheckFailed", "None"], None)]);
+    assert_eq!(ledger.open(&grant(opening()), &[]).await.unwrap(), OpenWrite::TicketClosed);
+}
+
+#[tokio::test]
+async fn a_transaction_that_met_another_write_is_tried_again_with_the_same_token() {
+    for code in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
+        let (ledger, script) = ledger([cancelled(["None", "None", "None", code], None), done()]);
+        assert_eq!(ledger.open(&grant(opening()), &[event(1)]).await.unwrap(), OpenWrite::Written);
+        let tokens: Vec<Value> =
+            script.seen().iter().map(|seen| seen.json()["ClientRequestToken"].clone()).collect();
+        assert_eq!(tokens.len(), 2);
+        assert_eq!(tokens[0], tokens[1]);
+    }
+    let (ledger, script) = ledger([cancelled(["TransactionConflict", "None", "None"], None)]);
+    let error = ledger.open(&grant(opening()), &[]).await.unwrap_err();
+    assert!(error.retryable && error.message.contains("TransactionConflict"), "{error}");
+    assert!(script.calls().len() > 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_known_is_not_asked_for_again() {
+    let reply = cancelled(["None", "ConditionalCheckFailed", "TransactionConflict"], None);
+    let (ledger, script) = ledger([reply]);
+    assert_eq!(ledger.open(&grant(opening()), &[]).await.unwrap(), OpenWrite::TicketClosed);
+    assert_eq!(script.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_with_the_same_token() {
+    let (ledger, script) = ledger([Reply::Broken, done()]);
+    assert_eq!(ledger.open(&grant(opening()), &[]).await.unwrap(), OpenWrite::Written);
+    let tokens: Vec<Value> =
+        script.seen().iter().map(|seen| seen.json()["ClientRequestToken"].clone()).collect();
+    assert_eq!(tokens[0], tokens[1]);
+}
+
+#[tokio::test]
+async fn two_openings_of_one_grant_do_not_share_a_token() {
+    let (ledger, script) = ledger([done()]);
+    ledger.open(&grant(opening()), &[]).await.unwrap();
+    ledger.open(&grant(opening()), &[]).await.unwrap();
+    let tokens: Vec<Value> =
+        script.seen().iter().map(|seen| seen.json()["ClientRequestToken"].clone()).collect();
+    assert_ne!(tokens[0], tokens[1]);
+}
+
+#[tokio::test]
+async fn a_missing_table_is_named() {
+    let (ledger, _) = ledger([Reply::json_error(400, "ResourceNotFoundException")]);
+    let error = ledger.open(&grant(opening()), &[]).await.unwrap_err();
+    assert!(!error.retryable && error.message.contains("table `ledger`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_ticket_is_closed_once_and_a_denial_recorded_once() {
+    let closed = TicketClosed {
+        source: Source::new("itsm").unwrap(),
+        ticket: TicketId::new("CHG1").unwrap(),
+        closed_by: None,
+        reason: Some("done".to_owned()),
+        delivery: DeliveryId::new("msg_2").unwrap(),
+    };
+    let denied = DeniedRequest {
+        source: closed.source.clone(),
+        ticket: closed.ticket.clone(),
+        requester: curfew_domain::ids::Email::new("ana@example.com").unwrap(),
+        tenant: curfew_domain::ids::TenantId::new("acme").unwrap(),
+        role: curfew_domain::ids::RoleName::new("prod-ops").unwrap(),
+        delivery: closed.delivery.clone(),
+        request_digest: "00ff".to_owned(),
+        code: "self-approval".to_owned(),
+        reason: "nobody else approved".to_owned(),
+        at: at("2026-11-21T01:02:03Z"),
+    };
+    let there = Reply::json_error(400, "ConditionalCheckFailedException");
+    for reply in [done(), there] {
+        let (ledger, script) = ledger([reply]);
+        ledger.close_ticket(&closed, at("2026-11-21T01:02:03Z")).await.unwrap();
+        ledger.record_denial(&denied).await.unwrap();
+        let [mark, denial] = [script.seen()[0].json(), script.seen()[1].json()];
+        assert_eq!(mark["Item"]["sk"], json!({ "S": "itsm#CLOSED" }));
+        assert_eq!(mark["Item"]["closed_at"], json!({ "S": "2026-11-21T01:02:03Z" }));
+        assert_eq!(denial["Item"]["sk"], json!({ "S": "itsm#DENIED#00ff#self-approval" }));
+        assert_eq!(denial["Item"]["code"], json!({ "S": "self-approval" }));
+        for sent in [mark, denial] {
+            assert_eq!(sent["Item"]["pk"], json!({ "S": "TICKET#CHG1" }));
+            assert_eq!(sent["ConditionExpression"], ABSENT);
+        }
+    }
+    let (ledger, _) = ledger([Reply::json_error(500, "InternalServerError")]);
+    assert!(ledger.record_denial(&denied).await.unwrap_err().retryable);
+}

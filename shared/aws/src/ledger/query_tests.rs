@@ -1,0 +1,161 @@
+use curfew_app::ports::Ledger as _;
+use curfew_domain::event::{Actor, Chain};
+use curfew_domain::grant::{Cause, Grant};
+use curfew_domain::ids::Email;
+use curfew_domain::transition::Claim;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::samples::{ID, OTHER_ID, active, at, begin, event, grant};
+use crate::wire::{Reply, Script, aws, dynamo_json};
+
+const NOW: &str = "2026-11-21T02:03:01Z";
+
+fn ledger(replies: impl IntoIterator<Item = Reply>) -> (DynamoLedger, std::sync::Arc<Script>) {
+    let (aws, script) = aws(replies);
+    (DynamoLedger::new(aws, "ledger".to_owned()), script)
+}
+
+fn page(items: &[Value], last: Option<Value>) -> Reply {
+    let mut body = json!({ "Items": items, "Count": items.len() });
+    if let (Some(last), Some(body)) = (last, body.as_object_mut()) {
+        body.insert("LastEvaluatedKey".to_owned(), last);
+    }
+    Reply::json(200, &body)
+}
+
+fn entry(id: &str, due_at: &str) -> Value {
+    json!({ "pk": { "S": format!("GRANT#{id}") }, "sk": { "S": "STATE" }, "due_at": { "S": due_at } })
+}
+
+fn state_of(grant: &Grant) -> Value {
+    dynamo_json(&item::state_item(grant).unwrap())
+}
+
+#[tokio::test]
+async fn a_grant_is_read_consistently() {
+    let id = GrantId::new(ID).unwrap();
+    let there = grant(active());
+    let (with_grant, script) = ledger([Reply::json(200, &json!({ "Item": state_of(&there) }))]);
+    assert_eq!(with_grant.load(&id).await.unwrap(), Some(Stored::settled(there)));
+    assert_eq!(script.one().json()["ConsistentRead"], true);
+    let (empty, _) = ledger([Reply::json(200, &json!({}))]);
+    assert_eq!(empty.load(&id).await.unwrap(), None);
+}
+
+/// An active grant whose chain ends with event `seq`.
+fn grant_after(seq: u32) -> Grant {
+    let mut grant = serde_json::to_value(grant(active())).unwrap();
+    grant["chain"] = json!(Chain { seq, head: "00".to_owned() });
+    serde_json::from_value(grant).unwrap()
+}
+
+#[tokio::test]
+async fn a_story_is_read_page_by_page_with_the_event_that_a_claim_left() {
+    let before = grant_after(2);
+    let claim = Claim { begin: begin(Cause::Revoked, Actor::Timer), at: at(NOW) };
+    let mut state = item::state_item(&before).unwrap();
+    state.insert("claim".to_owned(), item::claim_attribute(&claim).unwrap());
+    let first = page(&[dynamo_json(&item::event_item(&event(1)))], Some(entry(ID, NOW)));
+    let second = page(&[dynamo_json(&item::event_item(&event(2))), dynamo_json(&state)], None);
+    let (ledger, script) = ledger([first, second]);
+    let story = ledger.story(&GrantId::new(ID).unwrap()).await.unwrap().unwrap();
+    assert_eq!(story.stored, Stored::claimed(&before, claim).unwrap());
+    assert_eq!(story.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(script.calls().len(), 2);
+    assert!(script.seen().iter().all(|seen| seen.json()["ConsistentRead"] == true));
+}
+
+#[tokio::test]
+async fn a_story_that_was_torn_by_a_transition_is_read_again() {
+    let state = state_of(&grant_after(2));
+    let events = [1, 2].map(|seq| dynamo_json(&item::event_item(&event(seq))));
+    let torn = page(&[events[0].clone(), state.clone()], None);
+    let whole = page(&[events[0].clone(), events[1].clone(), state], None);
+    let (meanwhile, script) = ledger([torn.clone(), whole]);
+    let story = meanwhile.story(&GrantId::new(ID).unwrap()).await.unwrap().unwrap();
+    assert_eq!((story.events.len(), script.calls().len()), (2, 2));
+    // An event that is really missing is told, not waited for.
+    let (broken, script) = ledger([torn]);
+    let story = broken.story(&GrantId::new(ID).unwrap()).await.unwrap().unwrap();
+    assert_eq!((story.events.len(), script.calls().len()), (1, 3));
+}
+
+#[tokio::test]
+async fn a_tickets_grants_are_its_links_and_nothing_else() {
+    let item = |sk: String| json!({ "pk": { "S": "TICKET#CHG1" }, "sk": { "S": sk } });
+    let items = [
+        item("itsm#CLOSED".to_owned()),
+        item("itsm#DENIED#00ff#self-approval".to_owned()),
+        item(format!("itsm#GRANT#{ID}")),
+        item(format!("pager#GRANT#{OTHER_ID}")),
+    ];
+    let (ledger, script) = ledger([page(&items, None)]);
+    let (itsm, ticket) = (Source::new("itsm").unwrap(), TicketId::new("CHG1").unwrap());
+    let found = ledger.grants_of_ticket(None, &ticket).await.unwrap();
+    let expected = [("itsm", ID), ("pager", OTHER_ID)]
+        .map(|(source, id)| (Source::new(source).unwrap(), GrantId::new(id).unwrap()));
+    assert_eq!(found, expected);
+    ledger.grants_of_ticket(Some(&itsm), &ticket).await.unwrap();
+    let [any, one] = [script.seen()[0].json(), script.seen()[1].json()];
+    assert_eq!(any["KeyConditionExpression"], "pk = :pk");
+    assert_eq!(one["KeyConditionExpression"], "pk = :pk AND begins_with(sk, :links)");
+    assert_eq!(one["ExpressionAttributeValues"][":links"], json!({ "S": "itsm#GRANT#" }));
+    assert!([any, one].iter().all(|sent| sent["ConsistentRead"] == true));
+}
+
+#[tokio::test]
+async fn live_grants_are_found_through_their_index_to_its_last_page() {
+    let (ledger, script) = ledger([
+        page(&[entry(ID, NOW)], Some(entry(ID, NOW))),
+        page(&[entry(OTHER_ID, NOW)], None),
+        page(&[], None),
+    ]);
+    let found = ledger.live_of_person(&Email::new("ana@example.com").unwrap()).await.unwrap();
+    assert_eq!(found, [ID, OTHER_ID].map(|id| GrantId::new(id).unwrap()));
+    let sent = script.seen()[0].json();
+    assert_eq!(sent["IndexName"], "live_by_person");
+    assert_eq!(sent["ExpressionAttributeNames"], json!({ "#live": "live_person" }));
+    let tenant = curfew_domain::ids::TenantId::new("acme").unwrap();
+    assert!(ledger.live_of_tenant(&tenant).await.unwrap().is_empty());
+    assert_eq!(script.seen()[2].json()["IndexName"], "live_by_tenant");
+}
+
+#[tokio::test]
+async fn what_is_due_comes_from_every_shard_longest_due_first() {
+    let late = entry(ID, "2026-11-21T02:03:00Z");
+    let later = entry(OTHER_ID, "2026-11-21T02:01:00Z");
+    let unreadable = json!({ "pk": { "S": "GRANT#?" }, "sk": { "S": "STATE" }, "due_at": { "S": NOW } });
+    let (ledger, script) = ledger([page(&[unreadable, late], None), page(&[later], None), page(&[], None)]);
+    let due = ledger.due(at(NOW), 10).await.unwrap();
+    let found: Vec<&str> = due.iter().map(|due| due.grant_id.as_str()).collect();
+    assert_eq!(found, [OTHER_ID, ID], "one that can't be read holds up no other");
+    let mut shards: Vec<String> = script
+        .seen()
+        .iter()
+        .map(|seen| seen.json()["ExpressionAttributeValues"][":shard"]["S"].as_str().unwrap().to_owned())
+        .collect();
+    shards.sort();
+    assert_eq!(shards, keys::due_shards().collect::<Vec<_>>());
+    let sent = script.seen()[0].json();
+    assert_eq!(sent["IndexName"], "due");
+    assert_eq!(sent["KeyConditionExpression"], "due_shard = :shard AND due_at <= :now");
+    assert_eq!(sent["ExpressionAttributeValues"][":now"], json!({ "S": NOW }));
+    assert_eq!(sent["Limit"], 10);
+}
+
+#[tokio::test]
+async fn no_more_is_read_or_told_than_was_asked_for() {
+    let entries: Vec<Value> = (0..3).map(|_| entry(ID, NOW)).collect();
+    // Every shard says that there is more; three is enough of each.
+    let (ledger, script) = ledger([page(&entries, Some(entry(ID, NOW)))]);
+    assert_eq!(ledger.due(at(NOW), 3).await.unwrap().len(), 3);
+    assert_eq!(script.calls().len(), usize::from(keys::DUE_SHARDS));
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_read_is_an_error_not_an_empty_answer() {
+    let (ledger, _) = ledger([Reply::json_error(400, "ResourceNotFoundException")]);
+    let error = ledger.due(at(NOW), 3).await.unwrap_err();
+    assert_eq!((error.operation, error.retryable), ("find due grants", false));
+}

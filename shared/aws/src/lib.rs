@@ -1,0 +1,108 @@
+//! Curfew's ports on AWS: the ledger in DynamoDB, access in IAM, timers in EventBridge, agent roles by
+//! STS, the webhook secret in Secrets Manager. One file for each service.
+//!
+//! The only crate that names an AWS SDK. It decides nothing: *what* is done comes as data from the
+//! domain, *when* from the use cases. It must not read the environment (but for what the SDK itself
+//! reads), nor the clock, nor know Lambda.
+
+mod attempts;
+mod clients;
+mod errors;
+mod iam;
+mod ledger;
+mod rules;
+#[cfg(test)]
+mod samples;
+mod scheduler;
+mod secrets;
+mod sts;
+mod timers;
+#[cfg(test)]
+mod wire;
+
+use std::sync::Arc;
+
+use curfew_app::Ports;
+use curfew_app::ports::Clock;
+use curfew_domain::effect::{Found, Proof};
+use curfew_domain::window::whole_second;
+
+pub use clients::Aws;
+pub use iam::IamAccess;
+pub use ledger::DynamoLedger;
+pub use secrets::{FRESH_FOR, SERVED_FOR, SecretError, SecretText, WebhookSecret};
+pub use timers::Timers;
+
+/// Names of what Curfew's template made in AWS. Plain data: reading it from the environment is the
+/// runtime's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsSettings {
+    /// The ledger's table.
+    pub table: String,
+    /// The schedule group that holds Curfew's schedules and nothing else.
+    pub schedule_group: String,
+    /// What timers call. Only whoever opens grants sets timers; the others may do without.
+    pub timer_target: Option<TimerTarget>,
+}
+
+/// What a timer calls when it fires, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimerTarget {
+    /// The revoke function. Rules call it by a permission on the function itself.
+    pub revoke_function_arn: String,
+    /// The role that Scheduler assumes to call it.
+    pub scheduler_role_arn: String,
+    /// The standard SQS queue that receives what could not be delivered.
+    pub dlq_arn: Option<String>,
+}
+
+/// All ports on AWS.
+#[derive(Debug)]
+pub struct AwsPorts<C> {
+    ledger: DynamoLedger,
+    access: IamAccess<C>,
+    timers: Timers<C>,
+    clock: Arc<C>,
+}
+
+impl<C: Clock> AwsPorts<C> {
+    /// Ports over one set of clients. Nothing is sent and no client is built before it is needed.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, settings: AwsSettings, clock: Arc<C>) -> Self {
+        let AwsSettings { table, schedule_group, timer_target } = settings;
+        Self {
+            ledger: DynamoLedger::new(Arc::clone(&aws), table),
+            access: IamAccess::new(Arc::clone(&aws), Arc::clone(&clock)),
+            timers: Timers::new(aws, schedule_group, timer_target, Arc::clone(&clock)),
+            clock,
+        }
+    }
+}
+
+impl<C: Clock> Ports for AwsPorts<C> {
+    type Ledger = DynamoLedger;
+    type Access = IamAccess<C>;
+    type Timers = Timers<C>;
+    type Clock = C;
+
+    fn ledger(&self) -> &Self::Ledger {
+        &self.ledger
+    }
+
+    fn access(&self) -> &Self::Access {
+        &self.access
+    }
+
+    fn timers(&self) -> &Self::Timers {
+        &self.timers
+    }
+
+    fn clock(&self) -> &Self::Clock {
+        &self.clock
+    }
+}
+
+/// AWS's word that an effect holds, as of now.
+fn proof(clock: &impl Clock, found: Found, request_id: Option<&str>) -> Proof {
+    Proof { found, at: whole_second(clock.now()), aws_request_id: request_id.map(str::to_owned) }
+}

@@ -1,0 +1,181 @@
+//! Agent roles: credentials in a tenant's account, narrowed to one grant.
+//!
+//! Each session carries the grant, its ticket and its source as tags, so that CloudTrail in the tenant's
+//! account names them, and a session policy that allows no more than putting this grant's access in
+//! place and taking it away. A session serves one grant only: its credentials are of no use for another.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_sdk_iam::config::Credentials;
+use aws_sdk_sts::types::Tag;
+use curfew_app::ports::{Clock, EffectError, Failure};
+use curfew_domain::access::{Access, AgentRole};
+use curfew_domain::effect::AccessChange;
+use curfew_domain::ids::GrantId;
+use curfew_domain::principal::PrincipalKind;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::clients::Aws;
+use crate::errors;
+
+/// How long a session lasts: the shortest that STS gives
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+const SESSION_SECONDS: i32 = 900;
+
+/// How long before its end a session is not used any more.
+const SPENT_BEFORE_END: SignedDuration = SignedDuration::from_mins(2);
+
+/// How many sessions are kept. One is used twice at most by an invocation, so few are ever asked for again.
+const SESSIONS_MAX: usize = 64;
+
+const ASSUME_ROLE: &str = "AssumeRole";
+
+/// Sessions of agent roles.
+#[derive(Debug)]
+pub(crate) struct AgentRoles<C> {
+    aws: Arc<Aws>,
+    clock: Arc<C>,
+    sessions: Mutex<HashMap<(AgentRole, GrantId), Session>>,
+}
+
+#[derive(Debug, Clone)]
+struct Session {
+    /// Its `Debug` shows no secret.
+    credentials: Credentials,
+    ends_at: Timestamp,
+}
+
+impl<C: Clock> AgentRoles<C> {
+    pub(crate) fn new(aws: Arc<Aws>, clock: Arc<C>) -> Self {
+        Self { aws, clock, sessions: Mutex::new(HashMap::new()) }
+    }
+
+    /// Credentials for one grant's changes in the tenant's account.
+    ///
+    /// # Errors
+    /// [`EffectError`] of `AssumeRole`. Nothing was changed then.
+    pub(crate) async fn credentials(
+        &self,
+        change: &AccessChange,
+        agent: &AgentRole,
+    ) -> Result<Credentials, EffectError> {
+        let key = (agent.clone(), change.grant_id.clone());
+        let usable_until =
+            |session: &Session| session.ends_at.saturating_sub(SPENT_BEFORE_END).unwrap_or(Timestamp::MIN);
+        let now = self.clock.now();
+        if let Some(session) = self.sessions().get(&key).filter(|session| now < usable_until(session)) {
+            return Ok(session.credentials.clone());
+        }
+        let session = self.assume(change, agent).await?;
+        let credentials = session.credentials.clone();
+        let mut sessions = self.sessions();
+        sessions.retain(|_, session| now < usable_until(session));
+        if sessions.len() >= SESSIONS_MAX {
+            let first =
+                sessions.iter().min_by_key(|(_, session)| session.ends_at).map(|(key, _)| key.clone());
+            first.and_then(|key| sessions.remove(&key));
+        }
+        sessions.insert(key, session);
+        Ok(credentials)
+    }
+
+    /// Drops a session that AWS no longer accepts.
+    pub(crate) fn forget(&self, agent: &AgentRole, grant_id: &GrantId) {
+        self.sessions().remove(&(agent.clone(), grant_id.clone()));
+    }
+
+    /// A panic elsewhere leaves the map whole: nothing in here can fail halfway.
+    fn sessions(&self) -> MutexGuard<'_, HashMap<(AgentRole, GrantId), Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn assume(&self, change: &AccessChange, agent: &AgentRole) -> Result<Session, EffectError> {
+        let tags = [
+            ("source", change.source.as_str()),
+            ("ticket", change.ticket.as_str()),
+            ("grant", change.grant_id.as_str()),
+        ];
+        let tags = tags
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| incomplete(&error.to_string()))?;
+        let output = self
+            .aws
+            .sts()
+            .assume_role()
+            .role_arn(&agent.role_arn)
+            .external_id(&agent.external_id)
+            .role_session_name(change.grant_id.object_name())
+            .set_tags(Some(tags))
+            .duration_seconds(SESSION_SECONDS)
+            .policy(session_policy(&change.access))
+            .send()
+            .await
+            .map_err(|error| {
+                let mut failed = errors::effect(ASSUME_ROLE, &error);
+                failed.message = format!("{} (agent role `{}`)", failed.message, agent.role_arn);
+                failed
+            })?;
+        let given = output.credentials.ok_or_else(|| incomplete("AWS answered without credentials"))?;
+        let ends_at = Timestamp::from_second(given.expiration.secs())
+            .map_err(|error| incomplete(&format!("the session's end is not readable: {error}")))?;
+        let ends =
+            u64::try_from(ends_at.as_second()).ok().map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+        let credentials = Credentials::new(
+            given.access_key_id,
+            given.secret_access_key,
+            Some(given.session_token),
+            ends,
+            "CurfewAgentRole",
+        );
+        Ok(Session { credentials, ends_at })
+    }
+}
+
+fn incomplete(message: &str) -> EffectError {
+    EffectError {
+        failure: Failure::Retryable,
+        operation: ASSUME_ROLE,
+        code: "UnreadableResponse".to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+/// What a session may do at most: put this grant's access on its principal, and take it off again. The
+/// agent role's own policy limits it further; a session gets what both allow.
+fn session_policy(access: &Access) -> String {
+    let (actions, look) = match (access, access.principal().kind()) {
+        (Access::Inline { .. }, PrincipalKind::User) => {
+            (["iam:PutUserPolicy", "iam:DeleteUserPolicy"], "iam:GetUser")
+        }
+        (Access::Inline { .. }, PrincipalKind::Role) => {
+            (["iam:PutRolePolicy", "iam:DeleteRolePolicy"], "iam:GetRole")
+        }
+        (Access::Managed { .. }, PrincipalKind::User) => {
+            (["iam:AttachUserPolicy", "iam:DetachUserPolicy"], "iam:GetUser")
+        }
+        (Access::Managed { .. }, PrincipalKind::Role) => {
+            (["iam:AttachRolePolicy", "iam:DetachRolePolicy"], "iam:GetRole")
+        }
+    };
+    let principal = access.principal().arn();
+    let change = match access {
+        Access::Inline { .. } => json!({ "Effect": "Allow", "Action": actions, "Resource": principal }),
+        Access::Managed { policy_arn, .. } => json!({
+            "Effect": "Allow", "Action": actions, "Resource": principal,
+            "Condition": { "ArnEquals": { "iam:PolicyARN": policy_arn } },
+        }),
+    };
+    // To tell a principal that is gone from one that lost its boundary. Not narrowed to the principal: its
+    // ARN, the longest part, would stand in the document twice.
+    let look = json!({ "Effect": "Allow", "Action": look, "Resource": "*" });
+    json!({ "Version": "2012-10-17", "Statement": [change, look] }).to_string()
+}
+
+#[cfg(test)]
+#[path = "sts_tests.rs"]
+mod tests;
