@@ -1,0 +1,35 @@
+//! The subcommands, and what they share.
+
+pub(crate) mod demo;
+pub(crate) mod local;
+
+use std::io::Write;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How a subcommand ends.
+pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Waits for Ctrl-C, or for being asked to go; which of them.
+pub(crate) async fn interrupted() -> &'static str {
+    let wait = async |kind: SignalKind| match signal(kind) {
+        Ok(mut signal) => signal.recv().await.map_or((), drop),
+        // Without a handler the signal ends the process, and that ends the stack.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => "Ctrl-C",
+        () = wait(SignalKind::terminate()) => "SIGTERM",
+        () = wait(SignalKind::hangup()) => "SIGHUP",
+    }
+}
+
+/// Writes a command's result on standard output.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub(crate) fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
