@@ -1,3 +1,5 @@
+//! Tests of how AWS's errors are classified: one line for each.
+
 use super::*;
 use crate::wire::{Reply, aws};
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aws_sdk_iam::config::{Builder as Override, IdentityCache};
 use aws_sdk_iam::operation::RequestId as _;
+use aws_sdk_iam::types::AttachedPolicy;
 use curfew_app::ports::{AccessPort, Clock, EffectError, Failure};
 use curfew_domain::access::Access;
 use curfew_domain::effect::{AccessChange, Found, Proof};
@@ -27,19 +28,27 @@ pub struct IamAccess<C> {
     clock: Arc<C>,
 }
 
-/// Sends one call of IAM, as the agent role if there is one, and keeps of the answer what all calls have.
-/// A macro, because every call of the SDK is a type of its own.
+/// More managed policies than any principal can have attached (20 at most,
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>), so one page is all of them.
+const LISTED_MAX: i32 = 100;
+
+fn lists(attached: &[AttachedPolicy], policy_arn: &str) -> bool {
+    attached.iter().any(|policy| policy.policy_arn() == Some(policy_arn))
+}
+
+/// Sends one call of IAM, as the agent role if there is one, and keeps of the answer what is wanted: its
+/// request's id, and what else is named. A macro, because every call of the SDK is a type of its own.
 macro_rules! send {
-    ($call:expr, $session:expr, $attempts:expr) => {{
+    ($call:expr, $session:expr, $attempts:expr) => {
+        send!($call, $session, $attempts, |output| (output.request_id(), ())).map(|(id, ())| id)
+    };
+    ($call:expr, $session:expr, $attempts:expr, |$output:ident| ($id:expr, $wanted:expr)) => {{
         let call = $call.customize().interceptor($attempts.clone());
         let call = match $session {
             Some(session) => call.config_override(session.clone()),
             None => call,
         };
-        call.send()
-            .await
-            .map(|output| output.request_id().map(str::to_owned))
-            .map_err(|error| Failed::of(&error))
+        call.send().await.map(|$output| ($id.map(str::to_owned), $wanted)).map_err(|error| Failed::of(&error))
     }};
 }
 
@@ -61,21 +70,47 @@ impl<C: Clock> IamAccess<C> {
         Ok(Some(session))
     }
 
-    /// Proof that the principal of a refused removal does not exist, if IAM says so.
+    /// Proof that what IAM would not let us remove is not there, if IAM says so.
     ///
-    /// Curfew may change only principals that carry a boundary, and one that was deleted carries none:
-    /// where the policy has been gone with its user for long, IAM answers the removal with `AccessDenied`
-    /// instead of `NoSuchEntity`. Costs a call, and only then.
-    async fn principal_is_gone(&self, change: &AccessChange, session: Option<&Override>) -> Option<Proof> {
+    /// Curfew may change only principals that carry a boundary. One that was deleted carries none, nor does
+    /// one that was never fit for a grant: IAM then answers a removal with `AccessDenied`, although there
+    /// may be nothing to remove. Reading needs no boundary. Costs a call, and only then.
+    async fn absence(&self, change: &AccessChange, session: Option<&Override>) -> Option<Proof> {
         let attempts = Attempts::default();
         let iam = self.aws.iam();
         let principal = change.access.principal();
-        let sent = match principal.kind() {
-            PrincipalKind::User => send!(iam.get_user().user_name(principal.name()), session, attempts),
-            PrincipalKind::Role => send!(iam.get_role().role_name(principal.name()), session, attempts),
+        let name = principal.name();
+        let sent = match (&change.access, principal.kind()) {
+            (Access::Inline { policy_name, .. }, PrincipalKind::User) => {
+                let call = iam.get_user_policy().user_name(name).policy_name(policy_name);
+                send!(call, session, attempts, |output| (output.request_id(), true))
+            }
+            (Access::Inline { policy_name, .. }, PrincipalKind::Role) => {
+                let call = iam.get_role_policy().role_name(name).policy_name(policy_name);
+                send!(call, session, attempts, |output| (output.request_id(), true))
+            }
+            (Access::Managed { policy_arn, .. }, PrincipalKind::User) => {
+                let call = iam.list_attached_user_policies().user_name(name).max_items(LISTED_MAX);
+                send!(call, session, attempts, |output| (
+                    output.request_id(),
+                    output.is_truncated() || lists(output.attached_policies(), policy_arn)
+                ))
+            }
+            (Access::Managed { policy_arn, .. }, PrincipalKind::Role) => {
+                let call = iam.list_attached_role_policies().role_name(name).max_items(LISTED_MAX);
+                send!(call, session, attempts, |output| (
+                    output.request_id(),
+                    output.is_truncated() || lists(output.attached_policies(), policy_arn)
+                ))
+            }
         };
-        let failed = sent.err().filter(|failed| failed.code == "NoSuchEntity")?;
-        Some(proof(&*self.clock, Found::Absent, failed.request_id.as_deref()))
+        let request_id = match sent {
+            Ok((request_id, may_be_there)) => (!may_be_there).then_some(request_id)?,
+            // Neither the policy nor, perhaps, its principal.
+            Err(failed) if failed.code == "NoSuchEntity" => failed.request_id,
+            Err(_) => return None,
+        };
+        Some(proof(&*self.clock, Found::Absent, request_id.as_deref()))
     }
 
     /// Forgets a session that IAM no longer accepts, so that the next try assumes the agent role anew.
@@ -160,9 +195,9 @@ impl<C: Clock> AccessPort for IamAccess<C> {
             Err(failed) => {
                 self.forget_session_if_spent(change, &failed);
                 if failed.code == "AccessDenied"
-                    && let Some(gone) = self.principal_is_gone(change, session.as_ref()).await
+                    && let Some(absent) = self.absence(change, session.as_ref()).await
                 {
-                    return Ok(gone);
+                    return Ok(absent);
                 }
                 Err(failed.effect(operation))
             }

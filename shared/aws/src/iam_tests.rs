@@ -1,3 +1,5 @@
+//! Tests of access in IAM: the calls by kind, and what each answer proves.
+
 use curfew_app::ports::{AccessPort as _, Failure};
 use jiff::SignedDuration;
 
@@ -75,18 +77,54 @@ async fn a_failing_detach_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_forbidden_detach_is_proof_only_if_the_principal_itself_is_gone() {
+async fn a_forbidden_detach_is_proof_only_if_aws_says_that_nothing_is_there() {
     let forbidden = Reply::xml_error(403, "AccessDenied");
-    for (granted, look) in [(inline(USER), "GetUser"), (managed(ROLE), "GetRole")] {
+    let listing = |call: &str, arn: &str| {
+        Reply::Answer(
+            200,
+            format!(
+                "<{call}Response><{call}Result><IsTruncated>false</IsTruncated><AttachedPolicies><member>\
+                 <PolicyName>p</PolicyName><PolicyArn>{arn}</PolicyArn></member></AttachedPolicies></{call}Result>\
+                 <ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{call}Response>"
+            ),
+        )
+    };
+    let document = |call: &str| {
+        Reply::Answer(
+            200,
+            format!(
+                "<{call}Response><{call}Result><UserName>n</UserName><RoleName>n</RoleName><PolicyName>p</PolicyName>\
+                 <PolicyDocument>d</PolicyDocument></{call}Result></{call}Response>"
+            ),
+        )
+    };
+    let other = "arn:aws:iam::aws:policy/Other";
+    for (granted, look, there, absent) in [
+        (inline(USER), "GetUserPolicy", document("GetUserPolicy"), None),
+        (inline(ROLE), "GetRolePolicy", document("GetRolePolicy"), None),
+        (
+            managed(USER),
+            "ListAttachedUserPolicies",
+            listing("ListAttachedUserPolicies", POLICY),
+            Some(listing("ListAttachedUserPolicies", other)),
+        ),
+        (
+            managed(ROLE),
+            "ListAttachedRolePolicies",
+            listing("ListAttachedRolePolicies", POLICY),
+            Some(listing("ListAttachedRolePolicies", other)),
+        ),
+    ] {
         let change = change(granted, None);
-        let (iam, script, _) = access([forbidden.clone(), Reply::xml_error(404, "NoSuchEntity")]);
-        assert_eq!(iam.detach(&change).await.unwrap().found, Found::Absent);
-        assert_eq!(script.calls().last().map(String::as_str), Some(look));
-
+        for answer in [Some(Reply::xml_error(404, "NoSuchEntity")), absent].into_iter().flatten() {
+            let (iam, script, _) = access([forbidden.clone(), answer]);
+            assert_eq!(iam.detach(&change).await.unwrap().found, Found::Absent);
+            assert_eq!(script.calls().last().map(String::as_str), Some(look));
+        }
         // It is there, or nobody may look: the removal stays refused.
-        for answer in [Reply::xml_done(look), forbidden.clone()] {
+        for answer in [there, forbidden.clone()] {
             let (iam, _, _) = access([forbidden.clone(), answer]);
-            assert_eq!(iam.detach(&change).await.unwrap_err().failure, Failure::Forbidden);
+            assert_eq!(iam.detach(&change).await.unwrap_err().failure, Failure::Forbidden, "{look}");
         }
     }
 }

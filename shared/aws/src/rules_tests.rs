@@ -1,3 +1,5 @@
+//! Tests of timers as EventBridge rules.
+
 use curfew_app::ports::Failure;
 use curfew_domain::effect::TimerKind;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Tests of timers as Scheduler schedules.
+
 use curfew_domain::effect::TimerKind;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Tests of the webhook secret's cache.
+
 use serde_json::json;
 
 use super::*;

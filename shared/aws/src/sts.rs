@@ -150,16 +150,16 @@ fn incomplete(message: &str) -> EffectError {
 fn session_policy(access: &Access) -> String {
     let (actions, look) = match (access, access.principal().kind()) {
         (Access::Inline { .. }, PrincipalKind::User) => {
-            (["iam:PutUserPolicy", "iam:DeleteUserPolicy"], "iam:GetUser")
+            (["iam:PutUserPolicy", "iam:DeleteUserPolicy"], "iam:GetUserPolicy")
         }
         (Access::Inline { .. }, PrincipalKind::Role) => {
-            (["iam:PutRolePolicy", "iam:DeleteRolePolicy"], "iam:GetRole")
+            (["iam:PutRolePolicy", "iam:DeleteRolePolicy"], "iam:GetRolePolicy")
         }
         (Access::Managed { .. }, PrincipalKind::User) => {
-            (["iam:AttachUserPolicy", "iam:DetachUserPolicy"], "iam:GetUser")
+            (["iam:AttachUserPolicy", "iam:DetachUserPolicy"], "iam:ListAttachedUserPolicies")
         }
         (Access::Managed { .. }, PrincipalKind::Role) => {
-            (["iam:AttachRolePolicy", "iam:DetachRolePolicy"], "iam:GetRole")
+            (["iam:AttachRolePolicy", "iam:DetachRolePolicy"], "iam:ListAttachedRolePolicies")
         }
     };
     let principal = access.principal().arn();
@@ -170,7 +170,7 @@ fn session_policy(access: &Access) -> String {
             "Condition": { "ArnEquals": { "iam:PolicyARN": policy_arn } },
         }),
     };
-    // To tell a principal that is gone from one that lost its boundary. Not narrowed to the principal: its
+    // To prove that something is not there where its removal is refused. Not narrowed to the principal: its
     // ARN, the longest part, would stand in the document twice.
     let look = json!({ "Effect": "Allow", "Action": look, "Resource": "*" });
     json!({ "Version": "2012-10-17", "Statement": [change, look] }).to_string()

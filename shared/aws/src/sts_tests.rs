@@ -1,3 +1,5 @@
+//! Tests of the agent roles' sessions.
+
 use serde_json::Value;
 
 use super::*;
@@ -25,7 +27,7 @@ async fn a_session_names_its_grant_and_is_narrowed_to_it() {
         policy["Statement"],
         json!([
             { "Effect": "Allow", "Action": ["iam:PutUserPolicy", "iam:DeleteUserPolicy"], "Resource": USER },
-            { "Effect": "Allow", "Action": "iam:GetUser", "Resource": "*" },
+            { "Effect": "Allow", "Action": "iam:GetUserPolicy", "Resource": "*" },
         ])
     );
 }

@@ -1,3 +1,5 @@
+//! Tests of claims: the condition by cause, and what each answer of DynamoDB means.
+
 use curfew_app::ports::Ledger as _;
 use curfew_domain::event::Actor;
 use curfew_domain::grant::{Cause, Grant, State};

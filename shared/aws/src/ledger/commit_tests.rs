@@ -1,3 +1,5 @@
+//! Tests of commits and released holders: what is sent, and what each cancellation means.
+
 use curfew_app::ports::Ledger as _;
 use serde_json::{Value, json};
 

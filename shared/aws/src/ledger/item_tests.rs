@@ -1,3 +1,5 @@
+//! Tests of items: a grant is read as it was written, and a person can read it too.
+
 use curfew_domain::event::Actor;
 use curfew_domain::grant::Cause;
 use proptest::prelude::*;

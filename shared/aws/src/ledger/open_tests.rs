@@ -1,3 +1,5 @@
+//! Tests of what is written before anything is done: new grants, closed tickets, denials.
+
 use curfew_app::ports::Ledger as _;
 use curfew_domain::ids::{DeliveryId, Source, TicketId};
 use curfew_domain::transition::Stored;

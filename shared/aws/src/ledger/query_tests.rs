@@ -1,3 +1,5 @@
+//! Tests of reads: consistency, pages, and what is in which index.
+
 use curfew_app::ports::Ledger as _;
 use curfew_domain::event::{Actor, Chain};
 use curfew_domain::grant::{Cause, Grant};
