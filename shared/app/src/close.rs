@@ -1,10 +1,11 @@
 //! Closing: drives a `Closing` grant to its proven end. The one way by which access is removed, whoever
 //! asks for it: the timer, an operator, a closed ticket, a failed opening or the sweep.
 
-use curfew_domain::effect::{Effect, Proof};
+use curfew_domain::effect::{Effect, Found, Proof};
 use curfew_domain::event::Actor;
 use curfew_domain::grant::{Grant, State};
 use curfew_domain::transition::{Command, Illegal, Removal, Stored, transition};
+use curfew_domain::window::whole_second;
 use futures_util::future::join;
 use jiff::Timestamp;
 
@@ -55,7 +56,8 @@ pub struct Drive {
     pub actor: Actor,
     /// Whether it is the opening invocation itself, after its own attach was answered.
     pub by_lease_holder: bool,
-    /// What is to be done the first time. Whatever has to be done again is done in full.
+    /// What is to be done the first time. Without a detach, AWS refused to attach, which proves that nothing is
+    /// there. Whatever has to be done again is done in full.
     pub effects: Vec<Effect>,
 }
 
@@ -141,8 +143,13 @@ struct Removed {
 
 /// Performs removing effects, access and timer side by side.
 async fn remove<P: Ports>(ports: &P, grant: &Grant, effects: &[Effect]) -> Result<Removed, String> {
+    let detaches = effects.iter().any(|effect| matches!(effect, Effect::Detach(_)));
     let access = async {
         match grant.access().shared() {
+            None if !detaches => {
+                let at = whole_second(ports.clock().now());
+                Ok((Proof { found: Found::Absent, at, aws_request_id: None }, None))
+            }
             None => {
                 let proof = ports.access().detach(&grant.access_change()).await?;
                 Ok::<_, ConvergeError>((proof, None))

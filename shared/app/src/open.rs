@@ -5,7 +5,7 @@
 
 use curfew_domain::catalog::Catalog;
 use curfew_domain::decision::{DecisionFacts, Denial, Plan, decide, resolve_principal};
-use curfew_domain::effect::{Proof, TimerKind};
+use curfew_domain::effect::{Effect, Proof, TimerKind};
 use curfew_domain::event::Actor;
 use curfew_domain::grant::{Cause, Grant, Outcome, State};
 use curfew_domain::ids::{GrantId, GrantIdentity};
@@ -198,16 +198,17 @@ async fn finish<P: Ports>(ports: &P, opened: Transition) -> Result<Opened, Ledge
         (Ok(attached), Ok(timer_set)) => activate(ports, grant, attached, timer_set).await,
         (Err(error), Ok(_)) => {
             let settled = error.is_settled();
-            give_up(ports, grant, error, settled).await
+            give_up(ports, grant, error, GiveUp { settled, attach_refused: settled }).await
         }
         (Ok(_), Err(error)) => {
             let settled = timer_is_settled(&grant, &error);
-            give_up(ports, grant, error, settled).await
+            give_up(ports, grant, error, GiveUp { settled, attach_refused: false }).await
         }
         (Err(error), Err(timer)) => {
             tracing::warn!(grant.id = %grant.id(), error = %timer, "timer of grant {} not set", grant.id());
-            let settled = error.is_settled() && timer_is_settled(&grant, &timer);
-            give_up(ports, grant, error, settled).await
+            let attach_refused = error.is_settled();
+            let settled = attach_refused && timer_is_settled(&grant, &timer);
+            give_up(ports, grant, error, GiveUp { settled, attach_refused }).await
         }
     }
 }
@@ -264,12 +265,23 @@ async fn withdraw<P: Ports>(ports: &P, stored: Stored) -> Result<Ended, LedgerEr
     close::drive(ports, stored, Drive { actor: Actor::GrantFunction, by_lease_holder: true, effects }).await
 }
 
+/// What is known of an opening that failed.
+#[derive(Debug, Clone, Copy)]
+struct GiveUp {
+    /// Nothing of it can land any more.
+    settled: bool,
+    /// AWS refused in so many words to attach, so there is nothing to detach. Whoever may not attach may often
+    /// not detach either (a principal without the boundary, an agent role that is not to be had): trying would
+    /// leave a grant that never was anything closing for ever.
+    attach_refused: bool,
+}
+
 /// Takes back an opening that failed.
 async fn give_up<P: Ports>(
     ports: &P,
     grant: Grant,
     error: EffectError,
-    settled: bool,
+    GiveUp { settled, attach_refused }: GiveUp,
 ) -> Result<Opened, LedgerError> {
     let begin = BeginClosing {
         cause: Cause::OpeningFailed,
@@ -282,7 +294,11 @@ async fn give_up<P: Ports>(
         ClaimWrite::Refused { stored, .. } => *stored,
         ClaimWrite::Absent => Stored::settled(grant),
     };
-    let effects = stored.grant.closing_effects();
+    let mut effects = stored.grant.closing_effects();
+    // A shared attachment is made to agree with its holders all the same: others may have attached it for us.
+    if attach_refused && stored.grant.access().shared().is_none() {
+        effects.retain(|effect| !matches!(effect, Effect::Detach(_)));
+    }
     let drive = Drive { actor: Actor::GrantFunction, by_lease_holder: settled, effects };
     let ended = close::drive(ports, stored, drive).await?;
     let grant = Box::new(ended.grant().clone());

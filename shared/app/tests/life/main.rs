@@ -1,0 +1,26 @@
+//! The life of grants, played through the real use cases against an AWS in memory: what each promise
+//! means, one topic a module.
+//!
+//! One binary, because every further one costs a link. The modules are `cfg(test)` so that clippy knows
+//! their helpers for test code.
+
+#[cfg(test)]
+mod closing;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod evidence;
+#[cfg(test)]
+mod opening;
+#[cfg(test)]
+mod opening_failures;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod shared_attachments;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod sweeping;
+#[cfg(test)]
+mod tickets;

@@ -1,0 +1,137 @@
+//! Overlapping grants of one managed policy: the attachment follows its holders (P3).
+
+use curfew_domain::access::Attachment;
+use curfew_domain::effect::Found;
+use curfew_domain::grant::{Grant, State};
+use curfew_testkit::fixtures::{ANA, AUDIT_POLICY, catalog, managed_request, principal};
+use curfew_testkit::{CallName, Choices, Delivery, Fault, explore};
+
+use crate::support::{Crash, Life, Played, Runner, id_of};
+
+fn attachment() -> Attachment {
+    Attachment { principal: principal(ANA), policy_arn: AUDIT_POLICY.to_owned() }
+}
+
+fn is_attached(life: &Life) -> bool {
+    life.world.look(|aws| aws.iam.has_attached(&attachment()))
+}
+
+fn pair(life: &Life) -> (Grant, Grant) {
+    (life.active(&managed_request("CHG-1")), life.active(&managed_request("CHG-2")))
+}
+
+#[test]
+fn ending_one_of_two_keeps_what_the_other_needs() {
+    let life = Life::new();
+    let (first, second) = pair(&life);
+    life.revoke(first.id());
+    let State::Closed { proof, .. } = life.state(first.id()) else { panic!("not closed") };
+    assert_eq!(proof.found, Found::HeldByOthers);
+    assert!(is_attached(&life));
+    assert!(matches!(life.state(second.id()), State::Active { .. }));
+    life.revoke(second.id());
+    let State::Closed { proof, .. } = life.state(second.id()) else { panic!("not closed") };
+    assert_eq!(proof.found, Found::Deleted);
+    assert!(!is_attached(&life));
+    life.assert_nothing_left();
+}
+
+#[test]
+fn both_end_at_once_in_every_order_and_nothing_is_left() {
+    let catalog = catalog();
+    for crash in [Crash::Nobody, Crash::Somebody] {
+        let runs = explore(|choices| {
+            let life = Life::of(&catalog);
+            let (first, second) = pair(&life);
+            let mut one = Runner::new(life.revoking(first.id()));
+            let mut other = Runner::new(life.revoking(second.id()));
+            if life.race(choices, crash, &mut [&mut one, &mut other]) == Played::Before {
+                return life.sound();
+            }
+            // Whoever crashed before the ledger knew is asked again.
+            life.revoke(first.id());
+            life.revoke(second.id());
+            life.settle();
+            life.ensure(!is_attached(&life), "still attached")?;
+            life.sound_to_the_end()
+        });
+        let runs = runs.unwrap();
+        assert!(runs > 100, "{runs}");
+    }
+}
+
+/// One grant ends while another of the same policy begins.
+fn one_ends_while_another_begins(choices: &mut Choices, life: &Life, crash: Crash) -> Result<(), String> {
+    let first = life.active(&managed_request("CHG-1"));
+    let second = id_of(life, &managed_request("CHG-2"));
+    let mut closing = Runner::new(life.revoking(first.id()));
+    let mut opening = Runner::new(life.opening(&managed_request("CHG-2")));
+    if life.race(choices, crash, &mut [&mut closing, &mut opening]) == Played::Before {
+        return life.sound();
+    }
+    life.sound()?;
+    if crash == Crash::Nobody {
+        life.ensure(is_attached(life), "the new grant has no access")?;
+        life.ensure(matches!(life.state(&second), State::Active { .. }), "the new grant is not active")?;
+        life.ensure(life.outcome(first.id()).is_some(), "the old grant has not ended")?;
+    }
+    life.settle();
+    let second_is_active = life.world.look(|aws| aws.ledger.row(&second).is_some())
+        && matches!(life.state(&second), State::Active { .. });
+    if second_is_active {
+        life.ensure(is_attached(life), "the new grant is active without access")?;
+    }
+    life.pass_the_end();
+    life.ensure(!is_attached(life), "still attached after all ended")?;
+    life.sound_to_the_end()
+}
+
+#[test]
+fn one_ends_while_another_begins_in_every_order() {
+    let catalog = catalog();
+    let runs = explore(|choices| one_ends_while_another_begins(choices, &Life::of(&catalog), Crash::Nobody))
+        .unwrap();
+    assert!(runs > 100, "{runs}");
+}
+
+#[test]
+fn one_crashes_while_another_begins_or_ends_in_every_order() {
+    let catalog = catalog();
+    let runs = explore(|choices| {
+        // What a crashed invocation had sent lands while the race goes on, or never.
+        one_ends_while_another_begins(choices, &Life::of(&catalog), Crash::Somebody)
+    })
+    .unwrap();
+    assert!(runs > 1_000, "{runs}");
+}
+
+#[test]
+fn an_opening_that_fails_takes_nothing_from_the_other_holder() {
+    for delivery in [Delivery::LostRequest, Delivery::LostAnswer, Delivery::Late, Delivery::Refused] {
+        let life = Life::new();
+        let first = life.active(&managed_request("CHG-1"));
+        life.world.plan(Fault::once(CallName::Attach, delivery));
+        let _ = life.open(&managed_request("CHG-2"));
+        assert!(is_attached(&life), "{delivery:?}");
+        for call in life.world.late() {
+            life.world.land(call.id);
+        }
+        life.settle();
+        assert!(is_attached(&life), "{delivery:?}");
+        assert!(matches!(life.state(first.id()), State::Active { .. }));
+        life.pass_the_end();
+        life.assert_nothing_left();
+    }
+}
+
+#[test]
+fn grants_of_their_own_policy_share_nothing() {
+    let life = Life::new();
+    let first = life.active(&curfew_testkit::fixtures::request("CHG-1"));
+    let second = life.active(&curfew_testkit::fixtures::request("CHG-2"));
+    life.revoke(first.id());
+    assert!(life.allows(ANA));
+    life.revoke(second.id());
+    assert!(!life.allows(ANA));
+    life.assert_nothing_left();
+}
