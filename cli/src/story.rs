@@ -193,6 +193,7 @@ fn in_words(fact: &Fact, actor: &str) -> String {
 fn proven(proof: &Proof) -> String {
     let found = match proof.found {
         Found::Applied => "made",
+        Found::AppliedUnsettled => "made, at the second try",
         Found::Deleted => "deleted",
         Found::Absent => "not there",
         Found::HeldByOthers => "still held by other grants",

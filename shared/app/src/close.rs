@@ -135,6 +135,11 @@ pub async fn drive<P: Ports>(ports: &P, stored: Stored, drive: Drive) -> Result<
     Ok(Ended::Unproven { grant: Box::new(stored.grant), error })
 }
 
+/// Removes what a closed grant may have left, once more. Nothing is written: the grant has its end and proof.
+pub(crate) async fn remove_again<P: Ports>(ports: &P, grant: &Grant) -> Result<(), String> {
+    remove(ports, grant, &grant.closing_effects()).await.map(|_| ())
+}
+
 struct Removed {
     access: Proof,
     timer: Option<Proof>,

@@ -200,8 +200,8 @@ async fn finish<P: Ports>(ports: &P, opened: Transition) -> Result<Opened, Ledge
             let settled = error.is_settled();
             give_up(ports, grant, error, GiveUp { settled, attach_refused: settled }).await
         }
-        (Ok(_), Err(error)) => {
-            let settled = timer_is_settled(&grant, &error);
+        (Ok(attached), Err(error)) => {
+            let settled = attached.found.is_settled() && timer_is_settled(&grant, &error);
             give_up(ports, grant, error, GiveUp { settled, attach_refused: false }).await
         }
         (Err(error), Err(timer)) => {
@@ -228,6 +228,7 @@ async fn activate<P: Ports>(
     attached: Proof,
     timer_set: Proof,
 ) -> Result<Opened, LedgerError> {
+    let settled = attached.found.is_settled();
     let command = Command::Activate { attached, timer_set };
     let activated = transition::transition(&grant, command, ports.clock().now());
     if let Ok(activated) = activated {
@@ -248,21 +249,30 @@ async fn activate<P: Ports>(
             grant: Some(Box::new(stored.grant)),
         }),
         State::Closing { .. } | State::Closed { .. } => {
-            let ended = withdraw(ports, stored).await?;
+            let ended = withdraw(ports, stored, settled).await?;
             Ok(Opened::RevokedMeanwhile(Box::new(ended.grant().clone())))
         }
     }
 }
 
-/// Removes what this invocation attached to a grant that somebody else is closing. Its own attach was
-/// answered, so this removal is proof before the lease is over.
-async fn withdraw<P: Ports>(ports: &P, stored: Stored) -> Result<Ended, LedgerError> {
+/// Removes what this invocation attached to a grant that somebody else is closing or has closed. Once its own
+/// attach was answered for good, this removal is proof before the lease is over.
+async fn withdraw<P: Ports>(ports: &P, stored: Stored, settled: bool) -> Result<Ended, LedgerError> {
     if let State::Closed { .. } = stored.grant.state() {
-        // Closed under our lease can only mean that a removal after our attach was proven.
+        // Closed before its lease was over: by a removal after our attach. After it: our attach may be later
+        // still, if this process was held up for so long. There is no telling which, so it is removed again.
+        if let Err(error) = close::remove_again(ports, &stored.grant).await {
+            tracing::error!(
+                grant.id = %stored.grant.id(), error,
+                "grant {} was closed during its opening, and what was attached late may still be there",
+                stored.grant.id()
+            );
+        }
         return Ok(Ended::Closed(Box::new(stored.grant)));
     }
     let effects = stored.grant.closing_effects();
-    close::drive(ports, stored, Drive { actor: Actor::GrantFunction, by_lease_holder: true, effects }).await
+    let drive = Drive { actor: Actor::GrantFunction, by_lease_holder: settled, effects };
+    close::drive(ports, stored, drive).await
 }
 
 /// What is known of an opening that failed.

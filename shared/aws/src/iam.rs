@@ -149,7 +149,10 @@ impl<C: Clock> AccessPort for IamAccess<C> {
             }
         };
         match sent {
-            Ok(request_id) => Ok(proof(&*self.clock, Found::Applied, request_id.as_deref())),
+            Ok(request_id) => {
+                let found = if attempts.any_unanswered() { Found::AppliedUnsettled } else { Found::Applied };
+                Ok(proof(&*self.clock, found, request_id.as_deref()))
+            }
             Err(mut failed) => {
                 self.forget_session_if_spent(change, &failed);
                 if attempts.any_unanswered() && failed.failure != Failure::Retryable {

@@ -152,6 +152,20 @@ async fn a_refusal_settles_nothing_if_an_earlier_attempt_may_still_land() {
 }
 
 #[tokio::test]
+async fn an_attach_at_the_second_try_is_settled_only_if_the_first_was_answered() {
+    let change = change(inline(USER), None);
+    for (first, found) in [
+        (Reply::Broken, Found::AppliedUnsettled),
+        (Reply::xml_error(500, "ServiceFailure"), Found::AppliedUnsettled),
+        (Reply::xml_error(400, "Throttling"), Found::Applied),
+    ] {
+        let (iam, script, _) = access([first, Reply::xml_done("PutUserPolicy")]);
+        assert_eq!(iam.attach(&change).await.unwrap().found, found);
+        assert_eq!(script.calls().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn in_a_tenants_account_the_agent_role_acts_and_its_session_serves_the_whole_grant() {
     let (iam, script, clock) = access([
         Reply::session("ASIAFIRST", "2026-11-21T01:17:04Z"),

@@ -83,6 +83,8 @@ pub struct Proof {
 pub enum Found {
     /// It was made, or was there already just as wanted.
     Applied,
+    /// As [`Self::Applied`], but an earlier try at the same request went without an answer, and may land late.
+    AppliedUnsettled,
     /// It was deleted by this request.
     Deleted,
     /// It was not there (any more).
@@ -97,7 +99,13 @@ impl Found {
     pub fn proves_removal(self) -> bool {
         match self {
             Self::Deleted | Self::Absent | Self::HeldByOthers => true,
-            Self::Applied => false,
+            Self::Applied | Self::AppliedUnsettled => false,
         }
+    }
+
+    /// Whether nothing of the request can land any more.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        self != Self::AppliedUnsettled
     }
 }

@@ -74,6 +74,9 @@ pub enum State {
     Active {
         /// When.
         activated_at: Timestamp,
+        /// If set: until then a second try of the attach may still land, and a removal proves nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unsettled_until: Option<Timestamp>,
     },
     /// To be removed; access may still hold until the removal is proven.
     Closing {

@@ -262,9 +262,10 @@ pub enum Illegal {
 /// [`Illegal`], if the command does not apply to the grant's state. Nothing has changed then.
 pub fn transition(grant: &Grant, command: Command, now: Timestamp) -> Result<Transition, Illegal> {
     match (&grant.state, command) {
-        (State::Opening { .. }, Command::Activate { attached, timer_set }) => {
-            let fact = Fact::Activated { attached, timer_set };
-            Ok(step(grant, State::Active { activated_at: now }, Actor::GrantFunction, fact, now))
+        (State::Opening { lease_until }, Command::Activate { attached, timer_set }) => {
+            let unsettled_until = (!attached.found.is_settled()).then_some(*lease_until);
+            let state = State::Active { activated_at: now, unsettled_until };
+            Ok(step(grant, state, Actor::GrantFunction, Fact::Activated { attached, timer_set }, now))
         }
         (State::Active { .. }, Command::Activate { .. }) => Err(Illegal::AlreadyActive),
         // Revocation wins over an opening that comes too late.
@@ -320,6 +321,7 @@ pub fn transition(grant: &Grant, command: Command, now: Timestamp) -> Result<Tra
 fn begin_closing(grant: &Grant, begin: BeginClosing, now: Timestamp) -> Transition {
     let settle_after = match &grant.state {
         State::Opening { lease_until } if !begin.settled => now.max(*lease_until),
+        State::Active { unsettled_until: Some(until), .. } => now.max(*until),
         _ => now,
     };
     let fact = Fact::of_cause(begin.cause, &begin.reason);

@@ -266,7 +266,7 @@ fn confirmation(access: &Access, proof: &Proof) -> String {
     };
     let at = proof.at;
     match proof.found {
-        Found::Deleted | Found::Applied => format!("AWS confirmed {call} at {at}"),
+        Found::Deleted | Found::Applied | Found::AppliedUnsettled => format!("AWS confirmed {call} at {at}"),
         Found::Absent => format!("AWS said at {at} that nothing of it is there any more ({call})"),
         Found::HeldByOthers => {
             format!("checked at {at}; the {access} stays, because other live grants hold it")

@@ -40,6 +40,12 @@ pub(crate) fn activate(now: Timestamp) -> Command {
     Command::Activate { attached: proof(Found::Applied, now), timer_set: proof(Found::Applied, now) }
 }
 
+/// An earlier try of the attach went without an answer.
+pub(crate) fn activate_at_second_try(now: Timestamp) -> Command {
+    let attached = proof(Found::AppliedUnsettled, now);
+    Command::Activate { attached, timer_set: proof(Found::Applied, now) }
+}
+
 pub(crate) fn begin(cause: Cause, settled: bool) -> Command {
     let actor = match cause {
         Cause::Expired => Actor::Timer,

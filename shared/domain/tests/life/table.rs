@@ -11,7 +11,9 @@ use curfew_domain::transition::{Command, Illegal, Removal, transition};
 use curfew_testkit::fixtures::{LEASE, catalog, request};
 use jiff::Timestamp;
 
-use crate::commands::{activate, after, at, begin, opened, plan, record_failure, removal};
+use crate::commands::{
+    activate, activate_at_second_try, after, at, begin, opened, plan, record_failure, removal,
+};
 
 /// The first and the last second of each stretch of time that matters.
 fn stretches() -> [(&'static str, i64, i64); 3] {
@@ -27,6 +29,7 @@ fn stretches() -> [(&'static str, i64, i64); 3] {
 fn states() -> Vec<(&'static str, Grant)> {
     let opening = opened(plan(&catalog(), &request("CHG-1")), TimerKind::Scheduler).grant;
     let active = after(&opening, activate(at(5)), at(5));
+    let retried = after(&opening, activate_at_second_try(at(5)), at(5));
     let unsettled = after(&opening, begin(Cause::Revoked, false), at(5));
     let closing = after(&active, begin(Cause::Revoked, false), at(6));
     let gone = |now| Command::Close(removal(now, Found::Deleted, Some(Found::Deleted)));
@@ -34,6 +37,7 @@ fn states() -> Vec<(&'static str, Grant)> {
     vec![
         ("Opening", opening),
         ("Active", active),
+        ("Active, attached at a second try", retried),
         ("Closing, begun while the lease was held", unsettled),
         ("Closing, begun when active", closing),
         ("Closed", closed),
