@@ -1,0 +1,124 @@
+//! Curfew's own ports on the local stack, for tests that need what no webhook can bring about: a grant in a chosen
+//! state, as an invocation that died there would have left it.
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use curfew_app::ports::Clock;
+use curfew_aws::{Aws, AwsPorts, AwsSettings, TimerTarget};
+use curfew_cli::stack::REGION;
+use curfew_domain::catalog::{Catalog, CatalogFile};
+use curfew_domain::decision::{DecisionFacts, Plan, decide};
+use curfew_domain::ids::{DeliveryId, Email, RoleName, Source, TenantId, TicketId};
+use curfew_domain::request::{AccessRequest, Approval as DomainApproval, WindowEnd, WindowRequest};
+use curfew_domain::window::Window;
+use jiff::Timestamp;
+
+use crate::catalog::{APPROVER, files};
+use crate::curfew::{Curfew, SOURCE, fresh_delivery};
+use crate::person::Person;
+use crate::wait::now;
+use crate::world::World;
+use crate::{Approval, approval};
+
+/// The time of this machine, at whole seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}
+
+/// Curfew's ports as root of its account, on the table and timers of a deployment.
+#[must_use]
+pub fn ports(world: &World, curfew: &Curfew) -> AwsPorts<WallClock> {
+    let credentials = Credentials::new("test", "test", None, None, "curfew-tests");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(REGION))
+        .endpoint_url(world.stack().endpoint())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    let own = |role: &str| format!("arn:aws:iam::{}:role/{role}", world.acme().account());
+    let settings = AwsSettings {
+        table: curfew.table().to_owned(),
+        schedule_group: curfew.output("ScheduleGroup").to_owned(),
+        timer_target: Some(TimerTarget {
+            revoke_function_arn: format!(
+                "arn:aws:lambda:{REGION}:{}:function:{}",
+                world.acme().account(),
+                curfew.output("RevokeFunctionName")
+            ),
+            // Root may pass any role. These timers are not meant to fire.
+            scheduler_role_arn: own("nobody"),
+            dlq_arn: None,
+        }),
+    };
+    AwsPorts::new(Arc::new(Aws::from_config(config)), settings, Arc::new(WallClock))
+}
+
+/// What an approval becomes when it is accepted at `at`, decided by the tests' catalog.
+///
+/// # Panics
+/// It is denied.
+#[must_use]
+pub fn plan(
+    world: &World,
+    curfew: &Curfew,
+    person: &Person,
+    role: &str,
+    window: Window,
+    at: Timestamp,
+) -> Plan {
+    plan_on(world, curfew, person, role, window, at, &approval::fresh_ticket())
+}
+
+/// As [`plan`], on a chosen ticket.
+///
+/// # Panics
+/// It is denied.
+#[must_use]
+pub fn plan_on(
+    world: &World,
+    curfew: &Curfew,
+    person: &Person,
+    role: &str,
+    window: Window,
+    at: Timestamp,
+    ticket: &str,
+) -> Plan {
+    let own_account = world.acme().account();
+    let files = files(&curfew.deployment().name, own_account, REGION).into_iter();
+    let files: Vec<_> = files.map(|(name, text)| CatalogFile { name, text }).collect();
+    let catalog = Catalog::parse(&files).expect("the tests' catalog");
+    let request = AccessRequest {
+        source: Source::new(SOURCE).expect("a source"),
+        ticket: TicketId::new(ticket).expect("a ticket"),
+        requester: Email::new(&person.email).expect("a person"),
+        tenant: TenantId::new(world.acme().name()).expect("a tenant"),
+        role: RoleName::new(role).expect("a role"),
+        principal: None,
+        window: WindowRequest {
+            starts_at: Some(window.starts_at()),
+            end: Some(WindowEnd::At(window.expires_at())),
+        },
+        approvals: vec![DomainApproval { approver: Email::new(APPROVER).expect("a person"), at }],
+        justification: "written down by hand".to_owned(),
+        delivery: DeliveryId::new(fresh_delivery()).expect("a delivery"),
+    };
+    let facts = DecisionFacts { now: at, own_account: own_account.to_owned() };
+    decide(&catalog, &request, &facts).expect("a plan")
+}
+
+/// The webhook that says the same as a plan.
+#[must_use]
+pub fn approval_of(plan: &Plan, person: &Person) -> Approval {
+    Approval::of(person, plan.request.tenant.as_str(), plan.request.role.as_str())
+        .ticket(plan.request.ticket.as_str())
+        .starting(plan.window.starts_at())
+        .until(plan.window.expires_at())
+}

@@ -1,0 +1,264 @@
+//! The world that all tests of one binary share: the local stack, two tenants, and Curfew in several flavours.
+//!
+//! Everything is made when the first test asks for it and shared from then on; what a test changes is its own:
+//! its people, its tickets. The local stack ends with the process.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use curfew_cli::artifacts::Artifacts;
+use curfew_cli::aws::{Aws, Credentials};
+use curfew_cli::deploy::{Deployment, Plan};
+use curfew_cli::python::Python;
+use curfew_cli::seed::{Tenant, webhook_secrets};
+use curfew_cli::stack::{ACCOUNT, LocalStack, REGION};
+use curfew_cli::webhook::SigningSecret;
+use curfew_cli::workspace::Workspace;
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+use crate::catalog::{self, ACME, EXTERNAL_ID, GLOBEX, Kind, OTHER_ACCOUNT, PEOPLE};
+use crate::client::Client;
+use crate::curfew::{Curfew, SOURCE};
+use crate::person::Person;
+
+/// A Curfew that tests share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flavour {
+    /// Timers by EventBridge Scheduler; the default.
+    Scheduler,
+    /// Timers by EventBridge rules; and the grant function has a URL of its own.
+    Rules,
+    /// Timers by EventBridge Scheduler, and a sweep that takes over at the timer's time without grace.
+    Eager,
+}
+
+impl Flavour {
+    fn deployment(self) -> &'static str {
+        match self {
+            Self::Scheduler => "curfew",
+            Self::Rules => "curfew-rules",
+            Self::Eager => "curfew-eager",
+        }
+    }
+
+    fn parameters(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Scheduler => &[],
+            Self::Rules => &[("TimerKind", "rules"), ("FunctionUrl", "public")],
+            Self::Eager => &[("SweepGraceSeconds", "0")],
+        }
+    }
+}
+
+/// What the tests of one binary share.
+#[derive(Debug)]
+pub struct World {
+    workspace: Workspace,
+    artifacts: Artifacts,
+    stack: LocalStack,
+    acme: Tenant,
+    globex: Tenant,
+    curfews: [OnceCell<Curfew>; 3],
+    agents: [OnceCell<()>; 3],
+    people: Mutex<HashMap<Kind, usize>>,
+    catalogs: AtomicUsize,
+}
+
+static WORLD: OnceCell<World> = OnceCell::const_new();
+
+/// The world, made for the first test that asks.
+pub async fn world() -> &'static World {
+    WORLD.get_or_init(World::make).await
+}
+
+impl World {
+    async fn make() -> Self {
+        let workspace = Workspace::find().expect("the repository");
+        let python = Python::provision(&workspace).await.expect("a Python environment");
+        let artifacts = Artifacts::build(&workspace, &python).await.expect("the functions' packages");
+        let stack = LocalStack::start(&workspace, &python, None).await.expect("a running local stack");
+        let world = Self {
+            workspace,
+            artifacts,
+            stack,
+            acme: Tenant::new(ACME, ACCOUNT),
+            globex: Tenant::new(GLOBEX, OTHER_ACCOUNT),
+            curfews: Default::default(),
+            agents: Default::default(),
+            people: Mutex::default(),
+            catalogs: AtomicUsize::new(0),
+        };
+        tokio::join!(world.furnish(&world.acme), world.furnish(&world.globex));
+        world
+    }
+
+    /// Makes what a tenant has: data, a boundary, and a standing policy for the role `auditor`.
+    async fn furnish(&self, tenant: &Tenant) {
+        tenant.make(&self.command_line(tenant.account())).await.expect("a tenant's data");
+        let objects = format!("arn:aws:s3:::{}/*", tenant.bucket());
+        let document = json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": objects }],
+        });
+        let name = format!("{}-auditor", tenant.name());
+        let parameters = [("PolicyName", &*name), ("PolicyDocument", &document.to_string())];
+        let made = self.root_of(tenant.account()).query("iam", "CreatePolicy", &parameters).await;
+        made.expect("a standing policy");
+    }
+
+    /// The local stack.
+    #[must_use]
+    pub fn stack(&self) -> &LocalStack {
+        &self.stack
+    }
+
+    /// The tenant in Curfew's own account.
+    #[must_use]
+    pub fn acme(&self) -> &Tenant {
+        &self.acme
+    }
+
+    /// The tenant in another account.
+    #[must_use]
+    pub fn globex(&self) -> &Tenant {
+        &self.globex
+    }
+
+    /// The ARN of the standing policy that the role `auditor` attaches.
+    #[must_use]
+    pub fn auditor_policy(&self, tenant: &Tenant) -> String {
+        format!("arn:aws:iam::{}:policy/{}-auditor", tenant.account(), tenant.name())
+    }
+
+    /// Root of Curfew's own account.
+    #[must_use]
+    pub fn root(&self) -> Client {
+        self.root_of(ACCOUNT)
+    }
+
+    /// Root of an account.
+    #[must_use]
+    pub fn root_of(&self, account: &str) -> Client {
+        self.client(Credentials::emulator_root(if account == ACCOUNT { "test" } else { account }))
+    }
+
+    /// A client with these credentials.
+    #[must_use]
+    pub fn client(&self, credentials: Credentials) -> Client {
+        Client::new(self.stack.endpoint(), credentials)
+    }
+
+    /// The `aws` command line of an account's root.
+    #[must_use]
+    pub fn command_line(&self, account: &str) -> Aws {
+        if account == ACCOUNT { self.stack.root() } else { self.stack.root_of(account) }
+    }
+
+    /// A person with an IAM user in Curfew's own account.
+    pub async fn person(&self) -> Person {
+        self.somebody(Kind::User).await
+    }
+
+    /// A person with an IAM role in Curfew's own account.
+    pub async fn person_with_role(&self) -> Person {
+        self.somebody(Kind::Role).await
+    }
+
+    /// A person with an IAM user in the account of [`GLOBEX`].
+    pub async fn person_abroad(&self) -> Person {
+        self.somebody(Kind::Abroad).await
+    }
+
+    /// A person whom no other test gets.
+    ///
+    /// # Panics
+    /// There are no more, or IAM refused.
+    pub async fn somebody(&self, kind: Kind) -> Person {
+        let n = {
+            let mut people = self.people.lock().expect("no test panics while it counts");
+            let n = people.entry(kind).or_default();
+            *n += 1;
+            *n
+        };
+        assert!(n <= PEOPLE, "more people are needed: raise `catalog::PEOPLE`");
+        let tenant = if kind == Kind::Abroad { &self.globex } else { &self.acme };
+        let (account, boundary) = (tenant.account(), tenant.boundary_arn());
+        Person::make(&self.root_of(account), self.stack.endpoint(), kind, n, account, &boundary).await
+    }
+
+    /// A Curfew that tests share.
+    pub async fn curfew(&self, flavour: Flavour) -> &Curfew {
+        let cell = &self.curfews[flavour as usize];
+        cell.get_or_init(|| self.deploy(flavour.deployment(), flavour.parameters(), &[])).await
+    }
+
+    /// A Curfew that tests share, with its agent role in the account of [`GLOBEX`].
+    pub async fn curfew_with_agent(&self, flavour: Flavour) -> &Curfew {
+        let curfew = self.curfew(flavour).await;
+        self.agents[flavour as usize].get_or_init(|| self.deploy_agent(curfew)).await;
+        curfew
+    }
+
+    /// Deploys a Curfew of one's own. Later files of `catalog` replace the tests' ones of the same name.
+    ///
+    /// # Panics
+    /// CloudFormation refused.
+    pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)], catalog: &[(&str, &str)]) -> Curfew {
+        let folder = self.write_catalog(name, catalog);
+        let boundary = self.acme.boundary_arn();
+        let agent = catalog::agent_role_arn(name);
+        let managed = self.auditor_policy(&self.acme);
+        let mut all = vec![
+            ("TenantBoundaryArns", &*boundary),
+            ("AgentRoleArns", &*agent),
+            ("ManagedPolicyArns", &*managed),
+            ("DeletionProtection", "false"),
+        ];
+        all.extend_from_slice(parameters);
+        let plan = Plan { name, catalog: &folder, parameters: &all };
+        let made = Deployment::make(&self.workspace, &self.stack, &self.artifacts, &plan).await;
+        let deployment = made.expect("a deployed template");
+        let secret = SigningSecret::generate().expect("a secret");
+        let secret_id = deployment.output("WebhookSecretName").expect("an output of the template");
+        webhook_secrets(&self.stack, secret_id, &[(SOURCE, &secret)]).await.expect("a webhook secret");
+        Curfew { deployment, secret, root: self.root() }
+    }
+
+    fn write_catalog(&self, deployment: &str, more: &[(&str, &str)]) -> PathBuf {
+        let n = self.catalogs.fetch_add(1, Ordering::Relaxed);
+        let folder = self.stack.folder().join(format!("catalog-{n}"));
+        std::fs::create_dir(&folder).expect("a folder for the catalog");
+        let files = catalog::files(deployment, ACCOUNT, REGION);
+        let more = more.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        for (name, text) in files.into_iter().chain(more) {
+            std::fs::write(folder.join(name), text).expect("a catalog's file");
+        }
+        folder
+    }
+
+    /// Deploys `infra/agent-role.yaml` in the account of [`GLOBEX`], for one Curfew.
+    async fn deploy_agent(&self, curfew: &Curfew) {
+        let name = &curfew.deployment.name;
+        let template = self.workspace.root().join("infra").join("agent-role.yaml");
+        let roles =
+            ["GrantRoleArn", "RevokeRoleArn", "SweepRoleArn"].map(|output| curfew.output(output)).join(",");
+        let parameters = [
+            format!("RoleName={}", catalog::agent_role_name(name)),
+            format!("CurfewRoleArns={roles}"),
+            format!("ExternalId={EXTERNAL_ID}"),
+            format!("TenantBoundaryArns={}", self.globex.boundary_arn()),
+            format!("ManagedPolicyArns={}", self.auditor_policy(&self.globex)),
+        ];
+        let (template, stack) = (template.display().to_string(), catalog::agent_role_name(name));
+        let command = ["cloudformation", "deploy", "--stack-name", &stack, "--template-file", &template];
+        let arguments = command.into_iter().map(str::to_owned);
+        let capabilities =
+            ["--capabilities", "CAPABILITY_NAMED_IAM", "--parameter-overrides"].map(str::to_owned);
+        let deployed =
+            self.command_line(OTHER_ACCOUNT).run(arguments.chain(capabilities).chain(parameters)).await;
+        deployed.expect("a deployed agent role");
+    }
+}

@@ -1,0 +1,128 @@
+//! Reads the workspace: its members' manifests, the lock file, and its own text files.
+//!
+//! By manifest and lock file alone: neither a network nor a build is needed to know the rules kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+/// The workspace's folder.
+pub(crate) fn root() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
+}
+
+fn read_toml(path: &Path) -> Table {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A member of the workspace.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// Its folder, from the root.
+    pub(crate) folder: String,
+    /// What it is built of.
+    pub(crate) dependencies: BTreeSet<String>,
+    /// What its tests need besides.
+    pub(crate) dev_dependencies: BTreeSet<String>,
+}
+
+/// The members by package name.
+pub(crate) fn members() -> BTreeMap<String, Member> {
+    let root = root();
+    let mut members = BTreeMap::new();
+    for path in files(&root).into_iter().filter(|path| path.ends_with("Cargo.toml")) {
+        let manifest = read_toml(&path);
+        let Some(name) = manifest.get("package").and_then(|package| package.get("name")) else {
+            continue;
+        };
+        let folder = path.parent().unwrap().strip_prefix(&root).unwrap();
+        let mut dependencies = names(&manifest, "dependencies");
+        dependencies.extend(names(&manifest, "build-dependencies"));
+        for target in manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values) {
+            dependencies.extend(names(target.as_table().unwrap(), "dependencies"));
+        }
+        let member = Member {
+            folder: folder.to_str().unwrap().replace('\\', "/"),
+            dependencies,
+            dev_dependencies: names(&manifest, "dev-dependencies"),
+        };
+        members.insert(name.as_str().unwrap().to_owned(), member);
+    }
+    assert!(members.len() > 5, "the members were not found: {:?}", members.keys());
+    members
+}
+
+/// The packages that a section names.
+fn names(manifest: &Table, section: &str) -> BTreeSet<String> {
+    let section = manifest.get(section).and_then(Value::as_table);
+    section
+        .into_iter()
+        .flatten()
+        .map(|(name, how)| how.get("package").and_then(Value::as_str).unwrap_or(name).to_owned())
+        .collect()
+}
+
+/// Every package that `direct` bring into a build, by the lock file: of any platform and with any feature
+/// that somebody in the workspace turns on, so rather too many than too few.
+pub(crate) fn closure(direct: &BTreeSet<String>) -> BTreeSet<String> {
+    let lock = read_toml(&root().join("Cargo.lock"));
+    let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for package in lock.get("package").and_then(Value::as_array).unwrap() {
+        let name = package.get("name").and_then(Value::as_str).unwrap();
+        let listed = package.get("dependencies").and_then(Value::as_array);
+        // `name`, or `name version` where there are several versions.
+        let listed = listed.into_iter().flatten().filter_map(Value::as_str);
+        let listed = listed.filter_map(|entry| entry.split(' ').next()).map(str::to_owned);
+        needs.entry(name.to_owned()).or_default().extend(listed);
+    }
+    let mut found = BTreeSet::new();
+    let mut open: Vec<String> = direct.iter().cloned().collect();
+    while let Some(name) = open.pop() {
+        if found.insert(name.clone()) {
+            let of_it = needs.get(&name).unwrap_or_else(|| panic!("{name} is not in Cargo.lock"));
+            open.extend(of_it.iter().cloned());
+        }
+    }
+    found
+}
+
+/// Every file that belongs to the project.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        let name = name.to_str().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            if !matches!(name, "target" | ".git" | ".aws-sam" | "__pycache__" | "node_modules") {
+                found.extend(files(&entry.path()));
+            }
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The project's files that hold text, as path from the root and text.
+pub(crate) fn texts() -> Vec<(String, String)> {
+    let root = root();
+    let texts: Vec<(String, String)> = files(&root)
+        .into_iter()
+        .filter_map(|path| {
+            let text = fs::read_to_string(&path).ok()?;
+            Some((path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/"), text))
+        })
+        .collect();
+    assert!(texts.len() > 50, "the project's files were not found");
+    texts
+}
+
+/// The project's Rust files.
+pub(crate) fn sources() -> Vec<(String, String)> {
+    texts().into_iter().filter(|(path, _)| path.ends_with(".rs")).collect()
+}

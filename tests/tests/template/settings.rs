@@ -1,0 +1,137 @@
+//! How the ledger is kept, and what the functions are told.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use curfew_domain::transition::CLOSER_HEADSTART;
+use curfew_runtime::config::{CommonConfig, GrantConfig};
+use curfew_runtime::invocation::{LEASE_GRACE, WIND_DOWN};
+use curfew_runtime::telemetry::LOG_VARIABLE;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::document::{possibilities, resources, template};
+
+#[test]
+fn the_ledger_is_encrypted_and_outlives_mistakes() {
+    let template = template("template.yaml");
+    let [(_, ledger)] = resources(&template, "AWS::DynamoDB::Table").try_into().expect("one table");
+    assert_eq!(ledger["DeletionPolicy"], "Retain");
+    assert_eq!(ledger["UpdateReplacePolicy"], "Retain");
+    let properties = &ledger["Properties"];
+    assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(properties["SSESpecification"]["SSEEnabled"], true);
+    assert_eq!(properties["SSESpecification"]["SSEType"], "KMS");
+    // On, unless somebody says otherwise.
+    assert_eq!(properties["DeletionProtectionEnabled"], json!({ "Fn::If": ["ProtectsLedger", true, false] }));
+    let protects = json!({ "Fn::Equals": [{ "Ref": "DeletionProtection" }, "true"] });
+    assert_eq!(template["Conditions"]["ProtectsLedger"], protects);
+    assert_eq!(template["Parameters"]["DeletionProtection"]["Default"], "true");
+    // Found through an index, decided on the item: nothing of it is copied.
+    for index in properties["GlobalSecondaryIndexes"].as_array().expect("indexes") {
+        assert_eq!(index["Projection"]["ProjectionType"], "KEYS_ONLY", "{index}");
+    }
+}
+
+#[test]
+fn queues_are_encrypted_and_the_secret_is_born_without_a_source() {
+    let template = template("template.yaml");
+    for (name, queue) in resources(&template, "AWS::SQS::Queue") {
+        assert_eq!(queue["Properties"]["SqsManagedSseEnabled"], true, "{name}");
+        assert_eq!(
+            queue["Properties"]["MessageRetentionPeriod"], 1_209_600,
+            "{name}: as long as SQS keeps it"
+        );
+    }
+    let [(_, secret)] = resources(&template, "AWS::SecretsManager::Secret").try_into().expect("one secret");
+    assert_eq!(secret["Properties"]["SecretString"], "{}");
+}
+
+/// What a configuration asks the environment for.
+fn asked(read: impl FnOnce(&dyn Fn(&str) -> Option<String>)) -> BTreeSet<String> {
+    let names = RefCell::new(BTreeSet::new());
+    read(&|name| {
+        names.borrow_mut().insert(name.to_owned());
+        None
+    });
+    names.into_inner()
+}
+
+#[test]
+fn functions_are_told_what_they_read_and_nothing_else() {
+    let template = template("template.yaml");
+    let variables = |value: &Value| -> BTreeSet<String> {
+        let variables = value["Environment"]["Variables"].as_object().into_iter().flatten();
+        variables.map(|(name, _)| name.clone()).collect()
+    };
+    let everyone = variables(&template["Globals"]["Function"]);
+    let set = |function: &str| -> BTreeSet<String> {
+        let own = variables(&template["Resources"][function]["Properties"]);
+        assert!(own.is_disjoint(&everyone), "{function} is told twice: {own:?}");
+        // Lambda's own, and what is rightly left at its default: the catalog is in the package.
+        let defaults = ["AWS_LAMBDA_FUNCTION_NAME"].map(str::to_owned);
+        everyone.iter().cloned().chain(own).chain(defaults).collect()
+    };
+    let mut grant = asked(|lookup| drop(GrantConfig::read(lookup)));
+    assert!(grant.remove("CURFEW_CATALOG") && grant.remove("LAMBDA_TASK_ROOT"));
+    grant.insert(LOG_VARIABLE.to_owned());
+    assert_eq!(set("GrantFunction"), grant);
+    let mut closers = asked(|lookup| drop(CommonConfig::read(lookup)));
+    closers.insert(LOG_VARIABLE.to_owned());
+    assert_eq!(set("RevokeFunction"), closers);
+    assert_eq!(set("SweepFunction"), closers);
+}
+
+fn seconds(value: &Value) -> SignedDuration {
+    SignedDuration::from_secs(value.as_i64().unwrap_or_else(|| panic!("{value} is not a number of seconds")))
+}
+
+#[test]
+fn functions_end_before_whoever_waits_for_them_gives_up() {
+    let template = template("template.yaml");
+    let timeout = |function: &str| seconds(&template["Resources"][function]["Properties"]["Timeout"]);
+    let event = &template["Resources"]["GrantFunction"]["Properties"]["Events"]["Webhook"]["Properties"];
+    let gateway = SignedDuration::from_millis(event["TimeoutInMillis"].as_i64().expect("a time limit"));
+    // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+    assert!(gateway <= SignedDuration::from_secs(30), "an HTTP API waits for 30 s at most");
+    assert!(timeout("GrantFunction") < gateway, "the sender hears the function and not the gateway");
+    // Whoever began a removal has it for themselves until it can't be running any more.
+    for function in ["GrantFunction", "RevokeFunction"] {
+        assert!(timeout(function) <= CLOSER_HEADSTART, "{function}");
+    }
+    let sweep = &template["Resources"]["SweepFunction"]["Properties"];
+    assert_eq!(sweep["Events"]["EveryMinute"]["Properties"]["Schedule"], "rate(1 minute)");
+    assert!(timeout("SweepFunction") < SignedDuration::from_mins(1), "laps don't overlap");
+    assert!(timeout("SweepFunction") > WIND_DOWN + WIND_DOWN, "most of a lap is for work");
+    assert!(LEASE_GRACE > SignedDuration::ZERO, "a lease outlives its invocation");
+    assert_eq!(sweep["EventInvokeConfig"]["MaximumRetryAttempts"], 0, "the next lap is the retry");
+}
+
+/// A failure that nobody is told of is none that anybody mends.
+#[test]
+fn every_function_logs_where_logs_are_kept_and_failures_have_a_queue_and_an_alarm() {
+    let template = template("template.yaml");
+    let functions = resources(&template, "AWS::Serverless::Function");
+    assert_eq!(functions.len(), 3);
+    for (name, function) in functions {
+        let group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"].as_str().expect("a log group");
+        let retention = &template["Resources"][group]["Properties"]["RetentionInDays"];
+        assert_eq!(*retention, json!({ "Ref": "LogRetentionDays" }), "{name}");
+        if name != "GrantFunction" {
+            let failed =
+                &function["Properties"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"];
+            assert_eq!(*failed, json!({ "Fn::GetAtt": "FailedInvocations.Arn" }), "{name}");
+        }
+    }
+    let alarms = resources(&template, "AWS::CloudWatch::Alarm");
+    for (name, alarm) in &alarms {
+        let actions = possibilities(&alarm["Properties"]["AlarmActions"]);
+        assert_eq!(actions, [&json!([{ "Ref": "AlarmTopicArn" }])], "{name}");
+    }
+    for queue in ["TimerDeadLetters", "FailedInvocations"] {
+        let attribute = json!({ "Fn::GetAtt": format!("{queue}.QueueName") });
+        let watched =
+            alarms.iter().any(|(_, alarm)| alarm["Properties"]["Dimensions"][0]["Value"] == attribute);
+        assert!(watched, "nobody watches {queue}");
+    }
+}
