@@ -24,7 +24,7 @@ pub const EXTERNAL_ID: &str = "globex-0d1f6a2b9c";
 pub const APPROVER: &str = "boss@example.test";
 
 /// How many people of each kind there are.
-pub const PEOPLE: usize = 60;
+pub const PEOPLE: usize = 90;
 
 const ROLES: &str = include_str!("../catalog/roles.toml");
 
