@@ -126,6 +126,7 @@ pub fn decide(catalog: &Catalog, request: &AccessRequest, facts: &DecisionFacts)
     rules::approvals(catalog, request, now)?;
     rules::justification(&request.justification)?;
     let window = rules::window(request.window, role, now)?;
+    rules::beginning(role, window, now)?;
     let route = rules::route(tenant, &facts.own_account)?;
     Ok(Plan {
         request: request.clone(),

@@ -7,6 +7,7 @@
 mod check;
 mod draft;
 mod finding;
+mod lasting;
 mod model;
 mod sections;
 mod statements;

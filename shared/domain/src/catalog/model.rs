@@ -47,7 +47,10 @@ impl Tenant {
         &self.scope
     }
 
-    /// The ARN of the permissions boundary that its principals carry, if it names one.
+    /// The ARN of the permissions boundary that its principals carry, if it names one: for readers only.
+    ///
+    /// No decision asks for it. What is enforced are the boundaries that the stack of the account was deployed
+    /// with (`TenantBoundaryArns`), for all tenants of that account alike.
     #[must_use]
     pub fn boundary(&self) -> Option<&str> {
         self.boundary.as_deref()

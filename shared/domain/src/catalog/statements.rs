@@ -1,6 +1,7 @@
 //! Reading a permission's statements: IAM's own words, in TOML.
 
 use super::finding::Report;
+use super::lasting;
 use super::table::{Located, Table};
 use crate::document::{Action, Conditions, PolicyEffect, Resource, Statement, Template};
 use crate::ids::{PermissionName, shown};
@@ -51,7 +52,12 @@ fn statement(table: &Table<'_>, report: &mut Report) -> Option<Statement> {
     let actions = values(table, "Action", "[\"s3:GetObject\"]", Action::parse, report);
     let resources = values(table, "Resource", "[\"arn:aws:s3:::data-${tenant}/*\"]", Resource::parse, report);
     let conditions = conditions(table, report);
-    Statement::new(effect?, actions?, resources?, conditions?).ok()
+    let (effect, actions) = (effect?, actions?);
+    if effect == PolicyEffect::Allow {
+        lasting::warn(table.subject(), &actions, report);
+    }
+    let (actions, resources) = (bare(actions), bare(resources?));
+    Statement::new(effect, actions, resources, conditions?).ok()
 }
 
 /// A list that must be there. `None` if it is not, or any of it is broken.
@@ -61,14 +67,22 @@ fn values<T, E: Into<super::table::Problem>>(
     example: &str,
     parse: impl Fn(&str) -> Result<T, E>,
     report: &mut Report,
-) -> Option<Vec<T>> {
+) -> Option<Vec<Located<T>>> {
     if !table.has(key) {
         table.missing(key, example, report);
         return None;
     }
-    let read: Vec<Option<T>> =
-        table.one_or_many(key, report)?.iter().map(|text| text.read(report, &parse)).collect();
+    let texts = table.one_or_many(key, report)?;
+    let located = |text: Located<String>| {
+        text.read(report, &parse).map(|value| Located { value, place: text.place.clone() })
+    };
+    let read: Vec<Option<Located<T>>> = texts.into_iter().map(located).collect();
     read.into_iter().collect()
+}
+
+/// The values without their places.
+fn bare<T>(located: Vec<Located<T>>) -> impl Iterator<Item = T> {
+    located.into_iter().map(|located| located.value)
 }
 
 /// The conditions; none at all if there are none. `None` if any is broken.

@@ -1,6 +1,7 @@
 //! The catalog's checks: each mistake is found, at its line, and no other.
 
 mod mistakes;
+mod outliving;
 
 use jiff::SignedDuration;
 

@@ -88,6 +88,8 @@ denial_codes! {
     WindowTooLong => "window-too-long",
     /// The window starts too far in the future.
     WindowTooFarAhead => "window-too-far-ahead",
+    /// The window of a managed role starts later, and AWS would let it begin at once.
+    ManagedNotYet => "managed-window-not-begun",
     /// Curfew has no way to the tenant's account.
     TenantUnreachable => "tenant-unreachable",
     /// The policy is larger than AWS takes for the principal.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::denial::{Denial, DenialCode};
 use crate::access::Route;
-use crate::catalog::{Catalog, Person, Role, Tenant};
+use crate::catalog::{Catalog, Person, Role, RoleAccess, Tenant};
 use crate::ids::{Email, RoleName, TenantId};
 use crate::principal::Principal;
 use crate::request::{AccessRequest, WindowEnd, WindowRequest, deceptive_character};
@@ -216,6 +216,23 @@ pub(super) fn window(asked: WindowRequest, role: &Role, now: Timestamp) -> Resul
         ));
     }
     Ok(window)
+}
+
+/// A managed role is had from now on or not at all: its policy carries no times, so once attached it holds.
+/// An inline document has its start in it, and waits.
+pub(super) fn beginning(role: &Role, window: Window, now: Timestamp) -> Result<(), Denial> {
+    let starts_at = window.starts_at();
+    match role.access() {
+        RoleAccess::Managed { .. } if starts_at > now => Err(Denial::new(
+            DenialCode::ManagedNotYet,
+            format!(
+                "the window starts at {starts_at}, it is {now}, and role `{}` is managed: AWS would let it begin at once",
+                role.name()
+            ),
+            "ask again when it starts, or have the catalog offer the role as `inline`",
+        )),
+        RoleAccess::Managed { .. } | RoleAccess::Inline { .. } => Ok(()),
+    }
 }
 
 /// The way to the tenant's account. An agent role that the catalog names is taken even in Curfew's own.

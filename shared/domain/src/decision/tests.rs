@@ -309,6 +309,36 @@ fn the_window_lies_ahead_and_within_the_limits() {
 }
 
 #[test]
+fn a_managed_role_is_had_from_now_on_or_not_at_all() {
+    let starting = |role: &str, start: &str| {
+        let (role, start) = (RoleName::new(role).unwrap(), start.to_owned());
+        move |r: &mut AccessRequest| {
+            r.role = role;
+            set_window(r, Some(&start), lasting(3600));
+        }
+    };
+    let next = "2026-11-21T10:00:01Z";
+    denied(DenialCode::ManagedNotYet, &[next, NOW, "`audit`", "managed"], starting("audit", next));
+    let denial = decided(&with(starting("audit", "2026-12-01T10:00:00Z"))).unwrap_err();
+    assert_eq!(
+        denial.to_string(),
+        "the window starts at 2026-12-01T10:00:00Z, it is 2026-11-21T10:00:00Z, and role `audit` is managed: \
+         AWS would let it begin at once; \
+         ask again when it starts, or have the catalog offer the role as `inline`"
+    );
+    // Less than a second ahead is now: windows have whole seconds.
+    for begun in ["2026-11-21T09:30:00Z", NOW, "2026-11-21T10:00:00.9Z"] {
+        granted(starting("audit", begun));
+    }
+    granted(|r| r.role = RoleName::new("audit").unwrap());
+    // The document of an inline role says itself when it starts.
+    assert_eq!(granted(starting("ops", next)).window.starts_at(), at(next));
+    // What is wrong with the window itself is told first.
+    let far = "2026-12-21T10:00:01Z";
+    denied(DenialCode::WindowTooFarAhead, &[far], starting("audit", far));
+}
+
+#[test]
 fn now_is_a_whole_second() {
     let facts = DecisionFacts { now: at("2026-11-21T10:00:00.999Z"), ..facts() };
     let plan = decide(&catalog(), &good(), &facts).unwrap();
@@ -413,10 +443,13 @@ proptest! {
         prop_assert_eq!(plan.principal.account(), tenant.account());
         prop_assert_eq!(&plan.route.account, tenant.account());
         prop_assert!(role.is_available_in(tenant.id()));
-        if let PlannedAccess::Inline { document } = &plan.planned {
-            prop_assert!(fits(plan.principal.kind(), document).is_ok());
-            let end = format!(r#""DateLessThan":{{"aws:CurrentTime":"{}"}}"#, plan.window.expires_at());
-            prop_assert!(document.contains(&end), "{document}");
+        match &plan.planned {
+            PlannedAccess::Inline { document } => {
+                prop_assert!(fits(plan.principal.kind(), document).is_ok());
+                let end = format!(r#""DateLessThan":{{"aws:CurrentTime":"{}"}}"#, plan.window.expires_at());
+                prop_assert!(document.contains(&end), "{document}");
+            }
+            PlannedAccess::Managed { .. } => prop_assert!(plan.window.starts_at() <= now),
         }
     }
 }
