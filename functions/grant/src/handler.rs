@@ -73,8 +73,7 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
             tracing::error!(
                 "gave up because the invocation's time is over; the sweep finishes what was begun"
             );
-            Problem::new(ProblemKind::TryAgain, "it took too long; whatever was begun will be taken back")
-                .into()
+            Problem::new(ProblemKind::TryAgain, "it took too long; send the same again").into()
         });
         Ok(reply.into())
     }
@@ -124,7 +123,7 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
         })?;
         match notice {
             Notice::Approved(request) => self.open(*request, invocation).await,
-            Notice::TicketClosed(closed) => self.close_ticket(&closed).await,
+            Notice::TicketClosed(closed) => self.close_ticket(&closed, invocation).await,
         }
     }
 
@@ -231,13 +230,14 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
         })
     }
 
-    async fn close_ticket(&self, closed: &TicketClosed) -> Result<Reply, Problem> {
+    async fn close_ticket(&self, closed: &TicketClosed, invocation: &Invocation) -> Result<Reply, Problem> {
         let asked_at = self.ports.clock().now();
-        let results = revoke::close_ticket(&self.ports, closed).await.map_err(|error| {
-            tracing::error!(ticket = %closed.ticket, source = %closed.source, "{}", chain(&error));
-            self.metrics.revocations_failed(asked_at, 1);
-            ledger_failed(&error)
-        })?;
+        let results =
+            revoke::close_ticket(&self.ports, closed, invocation.stop_at()).await.map_err(|error| {
+                tracing::error!(ticket = %closed.ticket, source = %closed.source, "{}", chain(&error));
+                self.metrics.revocations_failed(asked_at, 1);
+                ledger_failed(&error)
+            })?;
         let now = self.ports.clock().now();
         let mut reports = Vec::with_capacity(results.len());
         for (id, result) in &results {
@@ -327,6 +327,7 @@ fn status_of(code: DenialCode) -> u16 {
         | DenialCode::WindowOver
         | DenialCode::WindowTooLong
         | DenialCode::WindowTooFarAhead
+        | DenialCode::ManagedNotYet
         | DenialCode::TenantUnreachable
         | DenialCode::PolicyTooLarge => 422,
     }

@@ -1,5 +1,7 @@
 //! The handler: one call from input to reply.
 
+use std::collections::HashSet;
+
 use curfew_app::Ports;
 use curfew_app::close::Ended;
 use curfew_app::ports::{Clock as _, Ledger as _};
@@ -8,17 +10,22 @@ use curfew_domain::event::Actor;
 use curfew_domain::grant::Cause;
 use curfew_domain::ids::GrantId;
 use curfew_domain::transition::BeginClosing;
+use curfew_domain::window::plus;
 use curfew_runtime::error::chain;
 use curfew_runtime::revocation::{self, GrantReport, GrantResult};
 use curfew_runtime::{FunctionError, Invocation, Metrics};
+use jiff::SignedDuration;
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 
 use crate::input::{self, BadInput, Input, OperatorInput};
 use crate::reply::{self, Reply};
 
-/// How many grants are ended between two looks at the clock.
-const CHUNK: usize = 16;
+/// How often the grants of a person or tenant are looked up for one call.
+const LOOKS_MAX: u32 = 3;
+
+/// How far Lambda's clock may be behind the one that fires timers.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// The revoke function.
 #[derive(Debug)]
@@ -76,13 +83,18 @@ impl<P: Ports> RevokeFunction<P> {
             Ok(Revoked::NoSuchGrant(_)) => Err(FunctionError::needs_operator(format!(
                 "a timer fired for grant {id}, which is not in the ledger: was the table replaced?"
             ))),
+            // Fired on time, but this clock is a moment behind. A schedule that fired is gone: Lambda's own
+            // retry, a minute later, stands in for it.
+            Ok(Revoked::NotDue(grant)) if grant.window().is_over_at(plus(asked_at, CLOCK_SKEW)) => {
+                Err(FunctionError::retryable(report.message))
+            }
             Ok(
                 Revoked::Ended(Ended::Closed(_) | Ended::Settling { .. })
                 | Revoked::AlreadyClosed(_)
                 | Revoked::NotDue(_),
             ) => {
                 report.log();
-                Ok(Reply::of(vec![report], 0))
+                Ok(Reply::of(vec![report]))
             }
         }
     }
@@ -103,12 +115,16 @@ impl<P: Ports> RevokeFunction<P> {
             reason: input.reason.clone(),
             settled: false,
         };
-        let mut reports = Vec::with_capacity(ids.len());
-        let mut left = ids.as_slice();
-        // At least one chunk, however late it is; never a removal cut off in the middle for a new one.
-        while !left.is_empty() && (reports.is_empty() || self.ports.clock().now() < invocation.stop_at()) {
-            let (chunk, rest) = left.split_at(left.len().min(CHUNK));
-            for (id, result) in revoke::revoke_all(&self.ports, chunk.to_vec(), &begin).await {
+        let (mut reports, mut seen, mut new) = (Vec::new(), HashSet::new(), ids);
+        // What was granted a moment ago shows up in the index a moment later: looked up again until nothing
+        // new is found.
+        for _ in 0..LOOKS_MAX {
+            new.retain(|id| seen.insert(id.clone()));
+            if new.is_empty() {
+                break;
+            }
+            let batch = std::mem::take(&mut new);
+            for (id, result) in revoke::revoke_all(&self.ports, batch, &begin, invocation.stop_at()).await {
                 revocation::count(&self.metrics, self.ports.clock().now(), asked_at, &result);
                 let mut report = GrantReport::of(&id, &result);
                 if report.result == GrantResult::NotFound {
@@ -117,19 +133,25 @@ impl<P: Ports> RevokeFunction<P> {
                 report.log();
                 reports.push(report);
             }
-            left = rest;
+            if !reply::may_lag(&input.selector) {
+                break;
+            }
+            if let Ok(ids) = self.select(input).await? {
+                new = ids;
+            }
         }
         let unknown: Vec<_> = reports.iter().filter(|report| report.result == GrantResult::Unknown).collect();
         if let [first, ..] = unknown.as_slice() {
             let message = format!(
                 "of {} grant(s), {} may not have begun to be removed; the first: {}",
-                ids.len(),
+                reports.len(),
                 unknown.len(),
                 first.message
             );
             return Err(FunctionError::retryable(message));
         }
-        Ok(Reply::of(reports, left.len()))
+        let reply = Reply::of(reports);
+        Ok(if reply::may_lag(&input.selector) { reply.with_lag() } else { reply })
     }
 
     async fn dry_run(&self, input: &OperatorInput) -> Result<Reply, FunctionError> {

@@ -68,10 +68,18 @@ pub struct Drive {
 pub async fn drive<P: Ports>(ports: &P, stored: Stored, drive: Drive) -> Result<Ended, LedgerError> {
     let Drive { actor, by_lease_holder, mut effects } = drive;
     let mut stored = stored;
+    let mut attached_for_others = false;
     for _ in 0..ROUNDS_MAX {
         match stored.grant.state() {
             State::Closing { .. } => {}
-            State::Closed { .. } => return Ok(Ended::Closed(Box::new(stored.grant))),
+            State::Closed { .. } => {
+                // Somebody else closed it between our attach for the other holders and now, and these may be
+                // gone by then: nobody else would look at the attachment again.
+                if attached_for_others && let Err(error) = remove_again(ports, &stored.grant).await {
+                    return Ok(Ended::Unproven { grant: Box::new(stored.grant), error });
+                }
+                return Ok(Ended::Closed(Box::new(stored.grant)));
+            }
             State::Opening { .. } | State::Active { .. } => {
                 let error = "the grant is not closing".to_owned();
                 return Ok(Ended::Unproven { grant: Box::new(stored.grant), error });
@@ -83,6 +91,7 @@ pub async fn drive<P: Ports>(ports: &P, stored: Stored, drive: Drive) -> Result<
         let (command, converged) = match removed {
             Ok(removed) => {
                 let converged = removed.converged;
+                attached_for_others |= removed.access.found == Found::HeldByOthers;
                 let removal = Removal {
                     actor: actor.clone(),
                     began_at,
@@ -137,7 +146,18 @@ pub async fn drive<P: Ports>(ports: &P, stored: Stored, drive: Drive) -> Result<
 
 /// Removes what a closed grant may have left, once more. Nothing is written: the grant has its end and proof.
 pub(crate) async fn remove_again<P: Ports>(ports: &P, grant: &Grant) -> Result<(), String> {
-    remove(ports, grant, &grant.closing_effects()).await.map(|_| ())
+    for _ in 0..ROUNDS_MAX {
+        let removed = remove(ports, grant, &grant.closing_effects()).await?;
+        let Some(converged) = removed.converged else {
+            return Ok(());
+        };
+        // There is no commit left that the holders' version could be a condition of, so it is read.
+        let holders = ports.ledger().release(&converged.attachment, grant.id()).await;
+        if holders.map_err(|error| error.to_string())?.version == converged.version {
+            return Ok(());
+        }
+    }
+    Err("others kept changing the shared attachment".to_owned())
 }
 
 struct Removed {

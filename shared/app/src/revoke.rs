@@ -4,15 +4,19 @@ use curfew_domain::event::Actor;
 use curfew_domain::grant::{Cause, Grant};
 use curfew_domain::ids::{Email, GrantId, Source, TenantId, TicketId};
 use curfew_domain::request::TicketClosed;
-use curfew_domain::transition::{BeginClosing, Illegal, Stored};
+use curfew_domain::transition::{BeginClosing, Command, Illegal, Stored, transition};
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use jiff::Timestamp;
 
 use crate::close::{self, Drive, Ended};
-use crate::ports::{ClaimWrite, Clock, Ledger, LedgerError, Ports};
+use crate::ports::{ClaimWrite, Clock, Commit, CommitWrite, Ledger, LedgerError, Ports};
 
 /// How many grants are ended side by side: IAM throttles an account's writes as a whole.
 const CONCURRENT_MAX: usize = 4;
+
+/// How many grants are begun to be ended side by side: one write to the ledger each.
+const BEGUN_CONCURRENT_MAX: usize = 16;
 
 /// What came of a revocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +25,7 @@ pub enum Revoked {
     Ended(Ended),
     /// It had ended before.
     AlreadyClosed(Box<Grant>),
-    /// A timer came before the window's end (it was moved); its own timer or the sweep will end it.
+    /// A timer came before the window's end; the sweep will end it.
     NotDue(Box<Grant>),
     /// There is no such grant.
     NoSuchGrant(GrantId),
@@ -33,30 +37,83 @@ pub enum Revoked {
 /// [`LedgerError`], if the ledger could not be read or written: the caller should try again; if the
 /// removal had begun, the sweep finishes it.
 pub async fn revoke<P: Ports>(ports: &P, id: &GrantId, begin: BeginClosing) -> Result<Revoked, LedgerError> {
-    let actor = begin.actor.clone();
+    match self::begin(ports, id, &begin).await? {
+        Begun::Done(revoked) => Ok(revoked),
+        Begun::ToDrive(stored, drive) => Ok(Revoked::Ended(close::drive(ports, *stored, drive).await?)),
+    }
+}
+
+/// How far a revocation is after its first write.
+enum Begun {
+    /// There is nothing to be done.
+    Done(Revoked),
+    /// The grant is closing: from here on it is the sweep's work too.
+    ToDrive(Box<Stored>, Drive),
+}
+
+/// Begins to end one grant, so that it will end whatever becomes of this invocation.
+async fn begin<P: Ports>(ports: &P, id: &GrantId, begin: &BeginClosing) -> Result<Begun, LedgerError> {
+    let drive = |effects| Drive { actor: prover(&begin.actor), by_lease_holder: false, effects };
     let now = ports.clock().now();
-    match ports.ledger().claim(id, &begin, now).await? {
+    let (mut stored, illegal) = match ports.ledger().claim(id, begin, now).await? {
         ClaimWrite::Begun(begun) => {
             let stored = Stored { grant: begun.grant, unwritten: begun.events };
-            let drive = Drive { actor: prover(&actor), by_lease_holder: false, effects: begun.effects };
-            Ok(Revoked::Ended(close::drive(ports, stored, drive).await?))
+            return Ok(Begun::ToDrive(Box::new(stored), drive(begun.effects)));
         }
-        ClaimWrite::Refused { stored, illegal } => match illegal {
-            Illegal::AlreadyClosed => Ok(Revoked::AlreadyClosed(Box::new(stored.grant))),
-            Illegal::AlreadyClosing => {
-                let effects = stored.grant.closing_effects();
-                let drive = Drive { actor: prover(&actor), by_lease_holder: false, effects };
-                Ok(Revoked::Ended(close::drive(ports, *stored, drive).await?))
-            }
-            Illegal::NotExpired { .. }
-            | Illegal::LeaseHeld { .. }
-            | Illegal::AlreadyActive
-            | Illegal::NotSettled { .. }
-            | Illegal::NotProven
-            | Illegal::NotClosing => Ok(Revoked::NotDue(Box::new(stored.grant))),
-        },
-        ClaimWrite::Absent => Ok(Revoked::NoSuchGrant(id.clone())),
+        ClaimWrite::Refused { stored, illegal } => (stored, illegal),
+        ClaimWrite::Absent => return Ok(Begun::Done(Revoked::NoSuchGrant(id.clone()))),
+    };
+    if begin.cause == Cause::Revoked {
+        *stored = overrule(ports, *stored, begin).await?;
     }
+    Ok(match illegal {
+        Illegal::AlreadyClosed => Begun::Done(Revoked::AlreadyClosed(Box::new(stored.grant))),
+        Illegal::AlreadyClosing => {
+            let effects = stored.grant.closing_effects();
+            Begun::ToDrive(stored, drive(effects))
+        }
+        Illegal::NotExpired { .. }
+        | Illegal::LeaseHeld { .. }
+        | Illegal::AlreadyActive
+        | Illegal::NotSettled { .. }
+        | Illegal::NotProven
+        | Illegal::NotClosing => Begun::Done(Revoked::NotDue(Box::new(stored.grant))),
+    })
+}
+
+/// How often a failed opening is looked at again because somebody else wrote it meanwhile.
+const OVERRULE_ROUNDS_MAX: u32 = 4;
+
+/// Has a grant whose opening failed count as revoked: somebody wants it ended, so a redelivery of its
+/// approval must not try it anew.
+async fn overrule<P: Ports>(
+    ports: &P,
+    mut stored: Stored,
+    begin: &BeginClosing,
+) -> Result<Stored, LedgerError> {
+    let unwritten = |message: String, retryable| LedgerError {
+        operation: "have a failed opening count as revoked",
+        message,
+        retryable,
+    };
+    for _ in 0..OVERRULE_ROUNDS_MAX {
+        if !stored.grant.may_be_tried_anew() {
+            return Ok(stored);
+        }
+        let command = Command::Overrule { actor: begin.actor.clone(), reason: begin.reason.clone() };
+        let next = transition(&stored.grant, command, ports.clock().now())
+            .map_err(|illegal| unwritten(illegal.to_string(), false))?;
+        let mut events = stored.unwritten.clone();
+        events.extend(next.events);
+        let commit = Commit { grant: &next.grant, events: &events, unchanged: None };
+        if ports.ledger().commit(commit).await? == CommitWrite::Written {
+            return Ok(Stored::settled(next.grant));
+        }
+        let id = stored.grant.id();
+        let read = ports.ledger().load(id).await?;
+        stored = read.ok_or_else(|| unwritten(format!("grant {id} is gone from the ledger"), false))?;
+    }
+    Err(unwritten(format!("grant {} kept changing", stored.grant.id()), true))
 }
 
 /// Whoever asks, the removal is proven by the function that performs it.
@@ -124,15 +181,37 @@ pub async fn select<P: Ports>(ports: &P, selector: &Selector) -> Result<Vec<Gran
 }
 
 /// Ends many grants. One that fails does not hold up the others.
+///
+/// All of them are begun before the first is driven to its end: what was begun ends even if this
+/// invocation does not live to see it. After `stop_at` none is driven any more; the sweep does that.
 pub async fn revoke_all<P: Ports>(
     ports: &P,
     ids: Vec<GrantId>,
     begin: &BeginClosing,
+    stop_at: Timestamp,
 ) -> Vec<(GrantId, Result<Revoked, LedgerError>)> {
-    stream::iter(ids)
+    let begun: Vec<_> = stream::iter(ids)
         .map(|id| async move {
-            let result = revoke(ports, &id, begin.clone()).await;
-            (id, result)
+            let begun = self::begin(ports, &id, begin).await;
+            (id, begun)
+        })
+        .buffered(BEGUN_CONCURRENT_MAX)
+        .collect()
+        .await;
+    stream::iter(begun)
+        .map(|(id, begun)| async move {
+            let revoked = match begun {
+                Err(error) => Err(error),
+                Ok(Begun::Done(revoked)) => Ok(revoked),
+                Ok(Begun::ToDrive(stored, _)) if ports.clock().now() >= stop_at => {
+                    let error = "there was no time left to remove it here".to_owned();
+                    Ok(Revoked::Ended(Ended::Unproven { grant: Box::new(stored.grant), error }))
+                }
+                Ok(Begun::ToDrive(stored, drive)) => {
+                    close::drive(ports, *stored, drive).await.map(Revoked::Ended)
+                }
+            };
+            (id, revoked)
         })
         .buffered(CONCURRENT_MAX)
         .collect()
@@ -163,6 +242,7 @@ pub async fn expire<P: Ports>(ports: &P, id: &GrantId) -> Result<Revoked, Ledger
 pub async fn close_ticket<P: Ports>(
     ports: &P,
     closed: &TicketClosed,
+    stop_at: Timestamp,
 ) -> Result<Vec<(GrantId, Result<Revoked, LedgerError>)>, LedgerError> {
     ports.ledger().close_ticket(closed, ports.clock().now()).await?;
     let found = ports.ledger().grants_of_ticket(Some(&closed.source), &closed.ticket).await?;
@@ -175,5 +255,5 @@ pub async fn close_ticket<P: Ports>(
         None => format!("ticket {} was closed", closed.ticket),
     };
     let begin = BeginClosing { cause: Cause::Revoked, actor, reason, settled: false };
-    Ok(revoke_all(ports, found.into_iter().map(|(_, id)| id).collect(), &begin).await)
+    Ok(revoke_all(ports, found.into_iter().map(|(_, id)| id).collect(), &begin, stop_at).await)
 }

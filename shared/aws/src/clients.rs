@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -51,11 +52,14 @@ impl fmt::Debug for Aws {
 }
 
 impl Aws {
-    /// Loads region, credentials and endpoint (`AWS_ENDPOINT_URL`) as the SDK finds them. Sends nothing
-    /// where the region is in the environment, as it is on Lambda.
+    /// Loads region, credentials and endpoint (`AWS_ENDPOINT_URL`) from the environment, where Lambda puts
+    /// them, and from nowhere else: the SDK's default chain would read the machine's root certificates at
+    /// every cold start, and ask the instance's metadata service where something is missing.
     pub async fn load() -> Self {
         // A fixed version: what a newer one changes (timeouts, retries) is to be read before it is taken.
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(EnvironmentVariableRegionProvider::new())
+            .credentials_provider(EnvironmentVariableCredentialsProvider::new())
             .timeout_config(timeouts())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
             .load()

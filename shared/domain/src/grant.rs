@@ -239,6 +239,16 @@ impl Grant {
         }
     }
 
+    /// Whether its opening failed, so that a redelivery of its approval may try anew.
+    #[must_use]
+    pub fn may_be_tried_anew(&self) -> bool {
+        matches!(
+            self.state,
+            State::Closing { cause: Cause::OpeningFailed | Cause::Abandoned, .. }
+                | State::Closed { outcome: Outcome::Failed, .. }
+        )
+    }
+
     /// What makes it take effect.
     #[must_use]
     pub fn opening_effects(&self) -> Vec<Effect> {

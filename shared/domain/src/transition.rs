@@ -12,7 +12,7 @@ use crate::access::Access;
 use crate::decision::Plan;
 use crate::effect::{Effect, Proof, Timer, TimerKind};
 use crate::event::{Actor, Chain, Event, Fact};
-use crate::grant::{Cause, Grant, State};
+use crate::grant::{Cause, Grant, Outcome, State};
 use crate::window::{plus, whole_minute_up};
 
 /// How long whoever began a removal has it for themselves, before the sweep tries too.
@@ -116,6 +116,13 @@ pub enum Command {
     },
     /// End it.
     BeginClosing(BeginClosing),
+    /// A revocation of a grant whose opening failed: what it approved must not be tried anew.
+    Overrule {
+        /// By whom.
+        actor: Actor,
+        /// In which words.
+        reason: String,
+    },
     /// A removal was tried and could not be proven.
     RecordFailure {
         /// Who tried.
@@ -134,6 +141,7 @@ impl Command {
         match self {
             Self::Activate { .. } => "activate",
             Self::BeginClosing(_) => "begin closing",
+            Self::Overrule { .. } => "overrule the failed opening of",
             Self::RecordFailure { .. } => "record a failed removal of",
             Self::Close(_) => "close",
         }
@@ -307,13 +315,49 @@ pub fn transition(grant: &Grant, command: Command, now: Timestamp) -> Result<Tra
             let fact = Fact::Revoked { outcome, access: removal.access, timer: removal.timer };
             Ok(step(grant, state, removal.actor, fact, now))
         }
-        (State::Opening { .. } | State::Active { .. }, Command::RecordFailure { .. } | Command::Close(_)) => {
-            Err(Illegal::NotClosing)
+        (
+            State::Closing {
+                cause: Cause::OpeningFailed | Cause::Abandoned,
+                begun_at,
+                settle_after,
+                failures,
+                retry_at,
+                ..
+            },
+            Command::Overrule { actor, reason },
+        ) => {
+            let fact = Fact::RevocationRequested { reason: reason.clone() };
+            let state = State::Closing {
+                cause: Cause::Revoked,
+                actor: actor.clone(),
+                reason,
+                begun_at: *begun_at,
+                settle_after: *settle_after,
+                failures: *failures,
+                retry_at: *retry_at,
+            };
+            Ok(step(grant, state, actor, fact, now))
         }
+        (
+            State::Closed { outcome: Outcome::Failed, closed_at, proof },
+            Command::Overrule { actor, reason },
+        ) => {
+            let state =
+                State::Closed { outcome: Outcome::Revoked, closed_at: *closed_at, proof: proof.clone() };
+            Ok(step(grant, state, actor, Fact::RevocationRequested { reason }, now))
+        }
+        (State::Closing { .. }, Command::Overrule { .. }) => Err(Illegal::AlreadyClosing),
+        (
+            State::Opening { .. } | State::Active { .. },
+            Command::Overrule { .. } | Command::RecordFailure { .. } | Command::Close(_),
+        ) => Err(Illegal::NotClosing),
 
         (
             State::Closed { .. },
-            Command::Activate { .. } | Command::RecordFailure { .. } | Command::Close(_),
+            Command::Activate { .. }
+            | Command::Overrule { .. }
+            | Command::RecordFailure { .. }
+            | Command::Close(_),
         ) => Err(Illegal::AlreadyClosed),
     }
 }

@@ -234,8 +234,12 @@ fn many_are_ended_at_once_and_one_that_fails_holds_up_no_other() {
     life.world.plan(Fault::always(CallName::Claim, Delivery::Refused).of(&ids[1]));
     life.world.plan(Fault::always(CallName::Detach, Delivery::Refused).of(&ids[2]));
     let all = ids.clone();
-    let results =
-        life.world.finish(async { revoke_all(&life.world.invocation(), all, &by_operator()).await }).unwrap();
+    let results = life
+        .world
+        .finish(async {
+            revoke_all(&life.world.invocation(), all, &by_operator(), jiff::Timestamp::MAX).await
+        })
+        .unwrap();
     assert_eq!(results.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), ids);
     for (n, (id, result)) in results.iter().enumerate() {
         match n {
@@ -244,6 +248,27 @@ fn many_are_ended_at_once_and_one_that_fails_holds_up_no_other() {
             _ => assert!(result.as_ref().is_ok_and(closed), "{id}"),
         }
     }
+}
+
+/// What was begun ends, although the invocation that began it has no time left to see to it.
+#[test]
+fn many_are_all_begun_before_the_first_is_driven() {
+    let life = Life::new();
+    let ids: Vec<GrantId> = (0..6)
+        .map(|n| life.active(&request_of("ben", "acme", "ops", &format!("CHG-{n}"))).id().clone())
+        .collect();
+    let (all, now) = (ids.clone(), life.world.now());
+    let results = life
+        .world
+        .finish(async { revoke_all(&life.world.invocation(), all, &by_operator(), now).await })
+        .unwrap();
+    for (id, result) in &results {
+        assert!(matches!(result, Ok(Revoked::Ended(Ended::Unproven { .. }))), "{result:?}");
+        assert_eq!(life.state(id).name(), "closing");
+    }
+    life.settle();
+    assert!(ids.iter().all(|id| life.outcome(id) == Some(Outcome::Revoked)));
+    life.assert_nothing_left();
 }
 
 #[test]

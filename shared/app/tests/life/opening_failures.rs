@@ -77,7 +77,7 @@ fn an_attach_of_unknown_outcome_keeps_the_grant_closing_until_it_can_land_no_mor
         assert_eq!(life.allows(ANA), delivery == Delivery::Late);
 
         life.settle();
-        assert_eq!(life.outcome(&id), Some(Outcome::Failed), "{delivery:?}");
+        assert_eq!(life.outcome(&id), Some(Outcome::Revoked), "{delivery:?}");
         life.assert_nothing_left();
     }
 }
@@ -140,6 +140,37 @@ fn an_approval_whose_opening_failed_may_be_tried_again_as_another_grant() {
     assert!(life.allows(ANA));
     assert_eq!(life.open(&request("CHG-1")), Opened::Duplicate(Box::new(grant)));
     life.pass_the_end();
+    life.assert_nothing_left();
+}
+
+/// Whoever revokes a grant whose opening failed wants no access: its sender's retry must not give it after all (P4).
+#[test]
+fn a_failed_opening_that_was_revoked_is_not_tried_again() {
+    // The opening failed for good, and the grant is closed.
+    let life = Life::new();
+    life.world.plan(Fault::once(CallName::Attach, Delivery::Refused));
+    let Opened::Refused { grant, .. } = life.open(&request("CHG-1")) else { panic!("not refused") };
+    life.revoke(grant.id());
+    assert_eq!(life.outcome(grant.id()), Some(Outcome::Revoked));
+    let events = ["Requested", "Opened", "OpeningFailed", "Revoked", "RevocationRequested"];
+    assert_eq!(life.events(grant.id()), events);
+    let again = life.open(&request("CHG-1"));
+    assert!(matches!(&again, Opened::Duplicate(same) if same.id() == grant.id()), "{again:?}");
+    life.revoke(grant.id());
+    assert_eq!(life.events(grant.id()), events, "revoking again changes nothing");
+    life.assert_nothing_left();
+
+    // The opening failed with unknown outcome, and the grant is closing.
+    let life = Life::new();
+    life.world.plan(Fault::once(CallName::Attach, Delivery::LostRequest));
+    let Opened::Retry { grant: Some(grant), .. } = life.open(&request("CHG-1")) else { panic!("no retry") };
+    life.revoke(grant.id());
+    let again = life.open(&request("CHG-1"));
+    assert!(matches!(&again, Opened::Duplicate(same) if same.id() == grant.id()), "{again:?}");
+    life.outlive_lease();
+    life.settle();
+    assert_eq!(life.outcome(grant.id()), Some(Outcome::Revoked));
+    assert!(!life.allows(ANA));
     life.assert_nothing_left();
 }
 

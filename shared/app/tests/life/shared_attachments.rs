@@ -2,7 +2,7 @@
 
 use curfew_domain::access::Attachment;
 use curfew_domain::effect::Found;
-use curfew_domain::grant::{Grant, State};
+use curfew_domain::grant::{Grant, Outcome, State};
 use curfew_testkit::fixtures::{ANA, AUDIT_POLICY, catalog, managed_request, principal};
 use curfew_testkit::{CallName, Choices, Delivery, Fault, explore};
 
@@ -58,6 +58,29 @@ fn both_end_at_once_in_every_order_and_nothing_is_left() {
         let runs = runs.unwrap();
         assert!(runs > 100, "{runs}");
     }
+}
+
+/// One grant is driven by two (a timer that is delivered twice, an operator beside the sweep), and what the slower
+/// one attached for the other holder comes when both grants have ended.
+#[test]
+fn an_attach_for_others_that_comes_when_all_have_ended_is_taken_back() {
+    let life = Life::new();
+    let (first, second) = pair(&life);
+    let mut slow = life.revoking(first.id());
+    life.world.plan(Fault::hold(CallName::Attach).of(first.id()));
+    assert!(life.world.run(&mut slow).is_err(), "it waits for its attach");
+    life.world.heal();
+    life.revoke(second.id());
+    life.revoke(first.id());
+    let both = [first.id(), second.id()].map(|id| life.outcome(id));
+    assert_eq!(both, [Some(Outcome::Revoked); 2]);
+    assert!(!is_attached(&life));
+
+    let attach = life.world.in_flight().into_iter().find(|call| call.name == CallName::Attach).unwrap();
+    life.world.deliver(attach.id, Delivery::Done);
+    assert!(is_attached(&life));
+    life.run(slow).unwrap();
+    assert!(!is_attached(&life));
 }
 
 /// One grant ends while another of the same policy begins.

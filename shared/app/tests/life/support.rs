@@ -64,7 +64,9 @@ impl Life {
         closed: &TicketClosed,
     ) -> Task<'a, Result<TicketEnds, LedgerError>> {
         let closed = closed.clone();
-        Task::new(async move { revoke::close_ticket(&self.world.invocation(), &closed).await })
+        Task::new(
+            async move { revoke::close_ticket(&self.world.invocation(), &closed, Timestamp::MAX).await },
+        )
     }
 
     /// Runs a task to its end without faults but the planned ones.

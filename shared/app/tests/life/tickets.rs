@@ -88,8 +88,10 @@ fn a_ticket_that_closes_while_its_grant_opens_leaves_no_access_in_any_order() {
 fn a_failed_try_on_a_ticket_that_closed_is_not_tried_again() {
     let life = Life::new();
     life.world.plan(Fault::once(CallName::Attach, Delivery::Refused));
-    assert!(matches!(life.open(&request("CHG-1")), Opened::Refused { .. }));
+    let Opened::Refused { grant, .. } = life.open(&request("CHG-1")) else { panic!("not refused") };
     life.close_ticket(&ticket_closed("CHG-1"));
-    assert_eq!(life.open(&request("CHG-1")), Opened::TicketClosed);
+    let again = life.open(&request("CHG-1"));
+    assert!(matches!(&again, Opened::Duplicate(same) if same.id() == grant.id()), "{again:?}");
+    assert_eq!(life.outcome(grant.id()), Some(Outcome::Revoked));
     life.assert_nothing_left();
 }

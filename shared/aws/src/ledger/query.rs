@@ -91,6 +91,9 @@ pub(super) async fn grants_of_ticket(
         .query()
         .table_name(&ledger.table)
         .expression_attribute_values(":pk", text(keys::ticket_pk(ticket)))
+        // Links alone: a source that is denied again and again must not make a ticket too large to be read.
+        .filter_expression("attribute_exists(opened_at)")
+        .projection_expression("sk")
         .consistent_read(true);
     let query = match source {
         None => query.key_condition_expression("pk = :pk"),

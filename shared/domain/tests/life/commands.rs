@@ -56,6 +56,11 @@ pub(crate) fn begin(cause: Cause, settled: bool) -> Command {
     Command::BeginClosing(BeginClosing { cause, actor, reason: "because".to_owned(), settled })
 }
 
+pub(crate) fn overrule() -> Command {
+    let actor = Actor::Operator(OperatorName::new("olga").unwrap());
+    Command::Overrule { actor, reason: "because".to_owned() }
+}
+
 pub(crate) fn record_failure() -> Command {
     Command::RecordFailure { actor: Actor::RevokeFunction, error: "throttled".to_owned() }
 }

@@ -12,7 +12,7 @@ use curfew_testkit::fixtures::{LEASE, catalog, request};
 use jiff::Timestamp;
 
 use crate::commands::{
-    activate, activate_at_second_try, after, at, begin, opened, plan, record_failure, removal,
+    activate, activate_at_second_try, after, at, begin, opened, overrule, plan, record_failure, removal,
 };
 
 /// The first and the last second of each stretch of time that matters.
@@ -32,7 +32,9 @@ fn states() -> Vec<(&'static str, Grant)> {
     let retried = after(&opening, activate_at_second_try(at(5)), at(5));
     let unsettled = after(&opening, begin(Cause::Revoked, false), at(5));
     let closing = after(&active, begin(Cause::Revoked, false), at(6));
+    let failing = after(&opening, begin(Cause::OpeningFailed, true), at(5));
     let gone = |now| Command::Close(removal(now, Found::Deleted, Some(Found::Deleted)));
+    let failed = after(&failing, gone(at(6)), at(6));
     let closed = after(&closing, gone(at(7)), at(7));
     vec![
         ("Opening", opening),
@@ -40,7 +42,9 @@ fn states() -> Vec<(&'static str, Grant)> {
         ("Active, attached at a second try", retried),
         ("Closing, begun while the lease was held", unsettled),
         ("Closing, begun when active", closing),
+        ("Closing, because its opening failed", failing),
         ("Closed", closed),
+        ("Closed, because its opening failed", failed),
     ]
 }
 
@@ -54,6 +58,7 @@ fn commands(now: Timestamp) -> Vec<(&'static str, Command)> {
         ("begin closing: opening failed, nothing in flight", begin(Cause::OpeningFailed, true)),
         ("begin closing: opening failed, outcome unknown", begin(Cause::OpeningFailed, false)),
         ("begin closing: abandoned", begin(Cause::Abandoned, false)),
+        ("overrule a failed opening", overrule()),
         ("record a failed removal", record_failure()),
         ("close: access and timer gone", Command::Close(gone())),
         (
