@@ -84,12 +84,6 @@ impl Deployment {
             .ok_or_else(|| Failure::NoOutput { output: name.to_owned() })
     }
 
-    /// All outputs.
-    #[must_use]
-    pub fn outputs(&self) -> &BTreeMap<String, String> {
-        &self.outputs
-    }
-
     /// Where a source posts its webhooks.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! `curfew`: the command line for developers and operators.
 //!
 //! Must not know: how anything is done. It reads arguments, calls the library, and turns the outcome into an
-//! exit code: 0 done, 1 not done (one line says why), 2 wrong usage.
+//! exit code: 0 done, 1 not done (one line says why), 2 wrong usage, 130 stopped by a signal.
 
 mod commands;
 

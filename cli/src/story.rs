@@ -1,7 +1,7 @@
 //! A grant's story: its events out of the ledger, with their chain checked, told to a person.
 //!
-//! Read with the `aws` command line as an auditor would read it; the keys are those of design §4 and of
-//! `shared/aws/src/ledger/keys.rs`.
+//! Read with the `aws` command line as an auditor would read it; the keys are those of ARCHITECTURE.md,
+//! *Ledger*, and of `shared/aws/src/ledger/keys.rs`.
 //!
 //! Must not know: how events come into being.
 

@@ -1,5 +1,6 @@
 //! One Curfew, deployed from the template: webhooks in front, invocations at the side, the ledger behind.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub struct Curfew {
     pub(crate) deployment: Deployment,
     pub(crate) secret: SigningSecret,
     pub(crate) root: Client,
+    pub(crate) catalog: PathBuf,
 }
 
 /// What an invocation answered.
@@ -57,6 +59,12 @@ impl Curfew {
     #[must_use]
     pub fn table(&self) -> &str {
         self.output("TableName")
+    }
+
+    /// The folder of the catalog that it was deployed with.
+    #[must_use]
+    pub fn catalog(&self) -> &Path {
+        &self.catalog
     }
 
     /// An output of its template.

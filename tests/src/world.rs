@@ -224,7 +224,7 @@ impl World {
         let secret = SigningSecret::generate().expect("a secret");
         let secret_id = deployment.output("WebhookSecretName").expect("an output of the template");
         webhook_secrets(&self.stack, secret_id, &[(SOURCE, &secret)]).await.expect("a webhook secret");
-        Curfew { deployment, secret, root: self.root() }
+        Curfew { deployment, secret, root: self.root(), catalog: folder }
     }
 
     fn write_catalog(&self, deployment: &str, more: &[(&str, &str)]) -> PathBuf {

@@ -97,7 +97,7 @@ impl Demo {
         self.must_be_refused("after the window the call must be refused").await?;
 
         self.tell("6. the timer fires, and the access is removed")?;
-        let story = self.until_removed(&grant, ends_at + REMOVAL_WITHIN).await?;
+        let story = self.until_removed(&grant, ends_at).await?;
         self.nothing_may_be_left().await?;
         self.tell("   removed, and AWS confirmed it")?;
         Ok(story)
@@ -150,12 +150,14 @@ impl Demo {
         }
     }
 
-    /// The story, once it ends with AWS's proof.
+    /// The story, once it ends with AWS's proof. Says how long it has been waiting for.
     async fn until_removed(
         &self,
         grant: &str,
-        deadline: Timestamp,
+        ends_at: Timestamp,
     ) -> Result<Story, Box<dyn std::error::Error>> {
+        let deadline = ends_at + REMOVAL_WITHIN;
+        let mut tell_at = edge::now() + TOLD_EVERY;
         let table = self.playground.deployment.table()?;
         let root = self.playground.stack.root();
         loop {
@@ -163,12 +165,20 @@ impl Demo {
             if story.removal().is_some_and(|proof| proof.found.proves_removal()) {
                 return Ok(story);
             }
-            if edge::now() > deadline {
+            let now = edge::now();
+            if now > deadline {
                 return Err(StepError {
                     expected: "the access must be removed soon after its window",
                     found: format!("the ledger has no proof of it by {deadline}:\n{story}"),
                 }
                 .into());
+            }
+            if now >= tell_at {
+                say(format_args!(
+                    "  not yet, {} s after the window's end",
+                    now.duration_since(ends_at).as_secs()
+                ));
+                tell_at = now + TOLD_EVERY;
             }
             edge::pause(POLL).await;
         }

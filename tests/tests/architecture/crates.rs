@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::workspace::{closure, members};
+use crate::workspace::{closure, members, release_profile};
 
 /// What each member may be built of, among the members. Dependencies point one way: whoever needs a new
 /// arrow decides about the architecture, and says so here and in ARCHITECTURE.md.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("curfew-domain", &[]),
     ("curfew-app", &["curfew-domain"]),
-    ("curfew-guard", &["curfew-domain", "curfew-app"]),
     ("curfew-intake", &["curfew-domain"]),
     ("curfew-aws", &["curfew-domain", "curfew-app"]),
     ("curfew-runtime", &["curfew-domain", "curfew-app"]),
@@ -17,16 +16,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("curfew-fn-grant", FUNCTION),
     ("curfew-fn-revoke", FUNCTION),
     ("curfew-fn-sweep", FUNCTION),
-    ("curfew-fn-audit", FUNCTION),
     // Speaks to what is deployed from the outside, as its users do.
-    ("curfew-cli", &["curfew-domain", "curfew-intake"]),
+    ("curfew-cli", &["curfew-domain"]),
     // On top of everything.
     (
         "curfew-tests",
         &[
             "curfew-domain",
             "curfew-app",
-            "curfew-guard",
             "curfew-intake",
             "curfew-aws",
             "curfew-runtime",
@@ -36,8 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
-const FUNCTION: &[&str] =
-    &["curfew-domain", "curfew-app", "curfew-guard", "curfew-intake", "curfew-aws", "curfew-runtime"];
+const FUNCTION: &[&str] = &["curfew-domain", "curfew-app", "curfew-intake", "curfew-aws", "curfew-runtime"];
 
 /// What the tests of any member may need besides: in memory only.
 const TESTS_MAY_USE: &[&str] = &["curfew-testkit"];
@@ -53,6 +49,9 @@ fn is_sdk(name: &str) -> bool {
 
 #[test]
 fn dependencies_point_one_way() {
+    for (name, _) in MAY_USE {
+        assert!(members().contains_key(*name), "{name} is no member any more: take it out of MAY_USE");
+    }
     for (name, member) in members() {
         let rule = MAY_USE.iter().find(|(of, _)| *of == name);
         let Some((_, allowed)) = rule else {
@@ -112,4 +111,10 @@ fn the_use_cases_run_on_any_runtime() {
     for name in closure(&app.dependencies) {
         assert!(!name.starts_with("tokio") && !is_sdk(&name), "the use cases depend on {name}");
     }
+}
+
+/// A panic must become an error reply; and cargo-lambda lets panics abort where the profile says nothing.
+#[test]
+fn a_panic_does_not_end_a_function() {
+    assert_eq!(release_profile().get("panic").and_then(toml::Value::as_str), Some("unwind"));
 }

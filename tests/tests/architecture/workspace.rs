@@ -55,6 +55,13 @@ pub(crate) fn members() -> BTreeMap<String, Member> {
     members
 }
 
+/// How the functions are built for AWS.
+pub(crate) fn release_profile() -> Table {
+    let manifest = read_toml(&root().join("Cargo.toml"));
+    let profile = manifest.get("profile").and_then(|profiles| profiles.get("release"));
+    profile.and_then(Value::as_table).cloned().unwrap()
+}
+
 /// The packages that a section names.
 fn names(manifest: &Table, section: &str) -> BTreeSet<String> {
     let section = manifest.get(section).and_then(Value::as_table);

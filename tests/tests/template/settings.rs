@@ -134,4 +134,9 @@ fn every_function_logs_where_logs_are_kept_and_failures_have_a_queue_and_an_alar
             alarms.iter().any(|(_, alarm)| alarm["Properties"]["Dimensions"][0]["Value"] == attribute);
         assert!(watched, "nobody watches {queue}");
     }
+    // Behind the HTTP API and behind the function's own URL, which does not pass it.
+    for metric in ["5xx", "Url5xxCount"] {
+        let watched = alarms.iter().any(|(_, alarm)| alarm["Properties"]["MetricName"] == metric);
+        assert!(watched, "nobody hears of {metric}");
+    }
 }

@@ -17,7 +17,19 @@ use crate::support::{Wired, assert_active, assert_gone, is_allowed, operator, ti
 /// A Curfew whose ledger holds nothing but what these tests put there.
 async fn curfew() -> &'static Curfew {
     static CURFEW: OnceCell<Curfew> = OnceCell::const_new();
-    CURFEW.get_or_init(async || world().await.deploy("counts", &[], &[]).await).await
+    let deploy = async || world().await.deploy("counts", &[], &[("crowd.toml", &crowd_of_roles())]).await;
+    CURFEW.get_or_init(deploy).await
+}
+
+/// A catalog's file with many roles that nobody asks for.
+fn crowd_of_roles() -> String {
+    let role = |n| {
+        format!(
+            "[role.crowd-{n}]\ndescription = \"One of many\"\nincludes = [\"reader\"]\n\
+             max_duration = \"1h\"\ndefault_duration = \"1h\"\n\n"
+        )
+    };
+    (0..200).map(role).collect()
 }
 
 fn meet(wired: &Wired, operations: &[&'static str]) {
@@ -137,22 +149,30 @@ async fn a_shared_attachment_costs_one_call_more_at_its_end() {
     assert!(!is_allowed(world, &person).await);
 }
 
-/// Puts so many IAM users with a policy of a grant's into the account, and as many live grants into the ledger, as
-/// copies of one that is there.
+/// Puts so many IAM users and IAM roles with a policy of a grant's into the account, and as many live grants into the
+/// ledger, as copies of one that is there.
 async fn crowd(world: &World, curfew: &Curfew, one: &str, others: usize) {
     let root = world.root();
     let key = json!({ "pk": { "S": format!("GRANT#{one}") }, "sk": { "S": "STATE" } });
     let get = json!({ "TableName": curfew.table(), "Key": key });
     let said = root.json("dynamodb", "DynamoDB_20120810.GetItem", &get).await.expect("an item");
     let mut writes = Vec::with_capacity(others);
+    let statement =
+        json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::crowd/*" });
+    let document = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+    let policy = [("PolicyName", "curfew-g-x"), ("PolicyDocument", &*document)];
+    let service = json!({ "Service": "ec2.amazonaws.com" });
+    let trust = json!({ "Effect": "Allow", "Principal": service, "Action": "sts:AssumeRole" });
+    let trust = json!({ "Version": "2012-10-17", "Statement": [trust] }).to_string();
     for n in 0..others {
-        let user = format!("crowd-{n}");
-        root.query("iam", "CreateUser", &[("UserName", &user)]).await.expect("a user");
-        let statement =
-            json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::crowd/*" });
-        let document = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
-        let put = [("UserName", &*user), ("PolicyName", "curfew-g-x"), ("PolicyDocument", &document)];
-        root.query("iam", "PutUserPolicy", &put).await.expect("a policy");
+        let name = format!("crowd-{n}");
+        let user = ("UserName", &*name);
+        root.query("iam", "CreateUser", &[user]).await.expect("a user");
+        root.query("iam", "PutUserPolicy", &[&[user], &policy[..]].concat()).await.expect("a policy");
+        let role = ("RoleName", &*name);
+        let create = [role, ("AssumeRolePolicyDocument", &*trust)];
+        root.query("iam", "CreateRole", &create).await.expect("a role");
+        root.query("iam", "PutRolePolicy", &[&[role], &policy[..]].concat()).await.expect("a policy");
         let mut item = said["Item"].clone();
         // Two digits of base 26 in a grant's id of 26 letters.
         let letter = |digit: usize| char::from(b'a' + u8::try_from(digit % 26).expect("a letter"));

@@ -5,18 +5,17 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use curfew_cli::artifacts::{Artifacts, Function};
 use curfew_cli::aws::Credentials;
-use curfew_cli::stack::{ACCOUNT, REGION};
+use curfew_cli::stack::REGION;
 use curfew_cli::webhook::Delivery;
 use curfew_cli::workspace::Workspace;
 use curfew_tests::curfew::{SOURCE, fresh_delivery};
 use curfew_tests::lambda::Invocation;
 use curfew_tests::wait::later;
-use curfew_tests::{Approval, Curfew, Invoked, Lambda, Person, Proxy, World, catalog, now, world};
+use curfew_tests::{Approval, Curfew, Invoked, Lambda, Person, Proxy, World, now, world};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -50,7 +49,7 @@ impl Wired {
             ("AWS_SECRET_ACCESS_KEY".to_owned(), credentials.secret_access_key.clone()),
             ("AWS_SESSION_TOKEN".to_owned(), token),
             ("LAMBDA_TASK_ROOT".to_owned(), package.display().to_string()),
-            ("CURFEW_CATALOG".to_owned(), catalog_folder(world, curfew).display().to_string()),
+            ("CURFEW_CATALOG".to_owned(), curfew.catalog().display().to_string()),
         ]);
         let environment: Vec<_> = environment.into_iter().collect();
         let n = STARTED.fetch_add(1, Ordering::Relaxed);
@@ -261,22 +260,6 @@ async fn unpack(python: &Path, package: &Path, folder: &Path) {
     assert!(unzip.expect("a Python that runs").success(), "{} can't be unpacked", package.display());
     let executable = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(folder.join("bootstrap"), executable).expect("a bootstrap");
-}
-
-/// The deployed catalog, in a folder of its own.
-fn catalog_folder(world: &World, curfew: &Curfew) -> PathBuf {
-    let name = &curfew.deployment().name;
-    let folder = world.stack().folder().join(format!("catalog-of-{name}"));
-    // Once: a function that was started before may be reading it.
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _alone = MAKING.lock().expect("no test panics while it makes a catalog");
-    if !folder.exists() {
-        std::fs::create_dir(&folder).expect("a folder for the catalog");
-        for (file, text) in catalog::files(name, ACCOUNT, REGION) {
-            std::fs::write(folder.join(file), text).expect("a catalog's file");
-        }
-    }
-    folder
 }
 
 /// How many items a ledger holds.
