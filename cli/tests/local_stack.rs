@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test says plainly what must hold")]
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use curfew_cli::aws::{Aws, AwsError, Credentials};
 use curfew_cli::failure::Failure;
@@ -61,6 +62,17 @@ fn assert_denied(outcome: Result<(), AwsError>) {
     assert!(error.is_denied(), "{error}");
 }
 
+/// Expects that nobody listens any more. A killed process closes its connections and its listener one after the
+/// other, so whoever saw the one closed may have to wait a moment for the other.
+async fn assert_freed(port: u16) {
+    let freed = async {
+        while TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), freed).await.expect("its port is free again");
+}
+
 #[tokio::test]
 async fn a_dropped_stack_is_gone_with_its_folder() {
     let stack = start().await;
@@ -69,7 +81,7 @@ async fn a_dropped_stack_is_gone_with_its_folder() {
     assert!(folder.exists());
     drop(stack);
     assert!(!folder.exists());
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("its port is free again");
+    assert_freed(port).await;
 }
 
 #[tokio::test]
@@ -105,7 +117,7 @@ async fn ctrl_c_stops_everything() {
     assert!(sent.success());
     let ended = starter.wait().await.expect("it ends");
     assert_eq!(ended.code(), Some(130));
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("its port is free again");
+    assert_freed(port).await;
 }
 
 #[tokio::test]
@@ -117,7 +129,7 @@ async fn a_starter_that_is_killed_takes_the_stack_with_it() {
     starter.kill().await.expect("killed");
     let mut rest = Vec::new();
     let _ = connection.read_to_end(&mut rest).await;
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("its port is free again");
+    assert_freed(port).await;
 }
 
 #[tokio::test]

@@ -283,18 +283,7 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
         let at = self.ports.clock().now();
         tracing::error!(ticket = %request.ticket, source = %request.source, "{REASON}: {error}");
         self.metrics.denied(at, KIND.code());
-        let denied = DeniedRequest {
-            source: request.source.clone(),
-            ticket: request.ticket.clone(),
-            requester: request.requester.clone(),
-            tenant: request.tenant.clone(),
-            role: request.role.clone(),
-            delivery: request.delivery.clone(),
-            request_digest: request.digest(),
-            code: KIND.code().to_owned(),
-            reason: REASON.to_owned(),
-            at,
-        };
+        let denied = DeniedRequest::of(request, KIND.code(), REASON, at);
         if let Err(error) = self.ports.ledger().record_denial(&denied).await {
             tracing::error!(ticket = %request.ticket, source = %request.source, "{}", chain(&error));
         }

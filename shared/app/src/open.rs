@@ -172,18 +172,7 @@ async fn deny<P: Ports>(
             return Ok(Opened::Duplicate(Box::new(grant)));
         }
     }
-    let denied = DeniedRequest {
-        source: request.source.clone(),
-        ticket: request.ticket.clone(),
-        requester: request.requester.clone(),
-        tenant: request.tenant.clone(),
-        role: request.role.clone(),
-        delivery: request.delivery.clone(),
-        request_digest: digest,
-        code: denial.code.as_str().to_owned(),
-        reason: denial.reason.clone(),
-        at: facts.now,
-    };
+    let denied = DeniedRequest::of(request, denial.code.as_str(), &denial.reason, facts.now);
     ports.ledger().record_denial(&denied).await?;
     Ok(Opened::Denied(denial))
 }

@@ -10,7 +10,7 @@ use curfew_domain::effect::{AccessChange, Proof, Timer};
 use curfew_domain::event::Event;
 use curfew_domain::grant::Grant;
 use curfew_domain::ids::{DeliveryId, Email, GrantId, RoleName, Source, TenantId, TicketId};
-use curfew_domain::request::TicketClosed;
+use curfew_domain::request::{AccessRequest, TicketClosed};
 use curfew_domain::transition::{BeginClosing, Illegal, Stored, Transition};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,25 @@ pub struct DeniedRequest {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+}
+
+impl DeniedRequest {
+    /// The record of a denied request.
+    #[must_use]
+    pub fn of(request: &AccessRequest, code: &str, reason: &str, at: Timestamp) -> Self {
+        Self {
+            source: request.source.clone(),
+            ticket: request.ticket.clone(),
+            requester: request.requester.clone(),
+            tenant: request.tenant.clone(),
+            role: request.role.clone(),
+            delivery: request.delivery.clone(),
+            request_digest: request.digest(),
+            code: code.to_owned(),
+            reason: reason.to_owned(),
+            at,
+        }
+    }
 }
 
 /// What came of writing a new grant down.
