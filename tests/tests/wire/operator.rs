@@ -92,10 +92,9 @@ async fn an_operator_ends_all_of_a_ticket_a_person_or_a_tenant() {
     assert_revoked(curfew, &first).await;
 
     let said = revoke(curfew, json!({ "person": bob.email })).await;
-    assert_eq!(
-        (&said["ok"], &said["message"]),
-        (&json!(true), &json!("of 2 grant(s): 2 removed, as AWS confirmed"))
-    );
+    let message = said["message"].as_str().unwrap_or_default();
+    assert_eq!(said["ok"], true, "{said}");
+    assert!(message.starts_with("of 2 grant(s): 2 removed, as AWS confirmed; "), "{message}");
     for id in &of_bob {
         assert_revoked(curfew, id).await;
     }
