@@ -145,7 +145,20 @@ pub async fn drive<P: Ports>(ports: &P, stored: Stored, drive: Drive) -> Result<
 }
 
 /// Removes what a closed grant may have left, once more. Nothing is written: the grant has its end and proof.
+///
+/// # Errors
+/// What went wrong, and what an operator has to do: no sweep looks at a closed grant.
 pub(crate) async fn remove_again<P: Ports>(ports: &P, grant: &Grant) -> Result<(), String> {
+    converge_again(ports, grant).await.map_err(|error| {
+        format!(
+            "{error}; the grant is closed, so nobody tries again: make sure by hand that the {} is gone, \
+             unless another live grant needs it",
+            grant.access()
+        )
+    })
+}
+
+async fn converge_again<P: Ports>(ports: &P, grant: &Grant) -> Result<(), String> {
     for _ in 0..ROUNDS_MAX {
         let removed = remove(ports, grant, &grant.closing_effects()).await?;
         let Some(converged) = removed.converged else {
