@@ -57,7 +57,7 @@ impl Function {
     /// Whether its package holds the catalog.
     #[must_use]
     pub fn reads_catalog(self) -> bool {
-        self == Self::Grant
+        matches!(self, Self::Grant | Self::Sweep)
     }
 
     fn package(self) -> &'static str {

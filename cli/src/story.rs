@@ -8,7 +8,7 @@
 use std::fmt;
 
 use curfew_domain::effect::{Found, Proof};
-use curfew_domain::event::{BrokenChain, Chain, Event, Fact, verify_chain};
+use curfew_domain::event::{BrokenChain, Chain, DriftResponse, Event, Fact, verify_chain};
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
@@ -177,6 +177,28 @@ fn in_words(fact: &Fact, actor: &str) -> String {
         Fact::Activated { attached, timer_set } => {
             format!("AWS confirmed the access ({}) and the timer ({})", proven(attached), proven(timer_set))
         }
+        Fact::Extended { change } | Fact::Shortened { change } => {
+            format!(
+                "by {actor}: until {} and no longer until {}; its timer moves to {}",
+                change.to.expires_at(),
+                change.from.expires_at(),
+                change.timer.fires_at
+            )
+        }
+        Fact::ChangeResumed { lease_until } => {
+            format!(
+                "by {actor}: a change that AWS had not confirmed is made again, until {lease_until} at most"
+            )
+        }
+        Fact::DriftFound { drift, response } => {
+            let response = match response {
+                DriftResponse::Close => "the grant is ended",
+                DriftResponse::Restore => "it is put back",
+                DriftResponse::Remove => "it is removed",
+            };
+            format!("by {actor}: what AWS holds is {drift}, and Curfew did not do it; {response}")
+        }
+        Fact::DriftRemoved { access } => format!("AWS confirmed that it is gone ({})", proven(access)),
         Fact::Expired {} => format!("by {actor}"),
         Fact::RevocationRequested { reason } | Fact::OpeningFailed { reason } => {
             format!("by {actor}: {reason}")
@@ -192,8 +214,8 @@ fn in_words(fact: &Fact, actor: &str) -> String {
 
 fn proven(proof: &Proof) -> String {
     let found = match proof.found {
+        Found::Applied if proof.unsettled => "made, at the second try",
         Found::Applied => "made",
-        Found::AppliedUnsettled => "made, at the second try",
         Found::Deleted => "deleted",
         Found::Absent => "not there",
         Found::HeldByOthers => "still held by other grants",
@@ -217,7 +239,7 @@ mod tests {
 
     fn stored() -> (Vec<String>, Chain) {
         let at = Timestamp::from_second(1_795_226_116).expect("a time");
-        let proof = Proof { found: Found::Deleted, at, aws_request_id: Some("r-1".into()) };
+        let proof = Proof { found: Found::Deleted, at, aws_request_id: Some("r-1".into()), unsettled: false };
         let facts =
             [Fact::Expired {}, Fact::Revoked { outcome: Outcome::Expired, access: proof, timer: None }];
         let mut end = Chain::new();

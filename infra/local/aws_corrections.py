@@ -11,10 +11,13 @@ in the past is accepted, point-in-time recovery is not switched on by CloudForma
 (`test`, or an account id) are accepted without a signature.
 """
 
+import base64
+import binascii
 import contextvars
 import json
 import logging
 import re
+import xml.etree.ElementTree as ElementTree
 
 logger = logging.getLogger("corrections")
 
@@ -31,6 +34,7 @@ def apply(tick_seconds):
     _supply_condition_keys_and_check_passed_roles()
     _check_that_a_timer_may_invoke()
     _import_http_api_bodies()
+    _page_authorization_details()
 
 
 def _replace(module, name, make):
@@ -243,6 +247,71 @@ def _import_body(apigateway, api_id, body):
                 "routeKey": route,
                 "target": f"integrations/{json.loads(made)['integrationId']}",
             })
+
+
+_IAM = "{https://iam.amazonaws.com/doc/2010-05-08/}"
+
+# What a page is made of, in this order.
+_DETAIL_LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
+
+
+def _page_authorization_details():
+    """An inventory comes in pages of `MaxItems` (100, if not said) and goes on behind a `Marker`; MiniStack
+    answers with all of it at once, whatever is asked for. A marker names the last item, so that what is
+    made or deleted between two pages moves no other item over their border.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
+    """
+    from ministack.services import iam
+
+    def corrected(original):
+        def details(params):
+            try:
+                limit = int(_first(params, "MaxItems") or 100)
+                after = _read_marker(_first(params, "Marker"))
+            except ValueError:
+                return iam._error(400, "ValidationError", "MaxItems or Marker is not valid")
+            if not 1 <= limit <= 1000:
+                return iam._error(400, "ValidationError", "MaxItems must be between 1 and 1000")
+            status, headers, body = original(params)
+            return status, headers, _cut_to_a_page(body, after, limit)
+
+        return details
+
+    handlers = iam._IAM_HANDLERS
+    handlers["GetAccountAuthorizationDetails"] = corrected(handlers["GetAccountAuthorizationDetails"])
+
+
+def _cut_to_a_page(body, after, limit):
+    ElementTree.register_namespace("", _IAM.strip("{}"))
+    root = ElementTree.fromstring(body)
+    result = root.find(f"{_IAM}GetAccountAuthorizationDetailsResult")
+    lists = [result.find(f"{_IAM}{name}") for name in _DETAIL_LISTS]
+    # All that is after the marker, in an order that does not change.
+    rest = sorted((order, member.find(f"{_IAM}Arn").text, member)
+                  for order, members in enumerate(lists) for member in members
+                  if after is None or [order, member.find(f"{_IAM}Arn").text] > after)
+    page, more = rest[:limit], len(rest) > limit
+    for members in lists:
+        members[:] = []
+    for order, _, member in page:
+        lists[order].append(member)
+    result.find(f"{_IAM}IsTruncated").text = "true" if more else "false"
+    if more:
+        last = json.dumps(page[-1][:2]).encode()
+        ElementTree.SubElement(result, f"{_IAM}Marker").text = base64.urlsafe_b64encode(last).decode()
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def _read_marker(marker):
+    """Where the page before ended: its list and its last ARN. A `ValueError`, if it is none of ours."""
+    if not marker:
+        return None
+    try:
+        order, arn = json.loads(base64.urlsafe_b64decode(marker))
+    except (binascii.Error, TypeError) as error:
+        raise ValueError(marker) from error
+    return [order, arn]
 
 
 def _iam_entity(arn, account_id):

@@ -3,6 +3,7 @@
 //! Every person stands in the catalog from the start and gets their IAM user or role when a test asks for one.
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 /// The tenant in Curfew's own account.
 pub const ACME: &str = "acme";
@@ -101,17 +102,24 @@ pub fn files(deployment: &str, own_account: &str, region: &str) -> Vec<(String, 
              agent_role = \"{agent}\"\nexternal_id = \"{external_id}\"\n\n"
         );
     }
+    let people = people(1..=PEOPLE, &Kind::ALL, own_account);
+    [("people.toml", people), ("roles.toml", ROLES.to_owned()), ("tenants.toml", tenants)]
+        .map(|(name, text)| (name.to_owned(), text))
+        .to_vec()
+}
+
+/// A file of people: whoever approves, and these of each kind.
+#[must_use]
+pub fn people(numbers: RangeInclusive<usize>, kinds: &[Kind], own_account: &str) -> String {
     let mut people = format!("[person.\"{APPROVER}\"]\ngroups = [\"approvers\"]\n");
-    for kind in Kind::ALL {
-        for n in 1..=PEOPLE {
+    for kind in kinds {
+        for n in numbers.clone() {
             let name = kind.name(n);
             let principals = kind.principals(&name, own_account);
             let _ = write!(people, "\n[person.\"{name}@example.test\"]\nprincipals = {principals:?}\n");
         }
     }
-    [("people.toml", people), ("roles.toml", ROLES.to_owned()), ("tenants.toml", tenants)]
-        .map(|(name, text)| (name.to_owned(), text))
-        .to_vec()
+    people
 }
 
 #[cfg(test)]

@@ -172,8 +172,10 @@ impl Curfew {
         let text = |name: &str| record.item[name].as_str().unwrap_or_default();
         let mut found = self.indexed("live_by_person", "live_person", text("person")).await;
         found.extend(self.indexed("live_by_tenant", "live_tenant", text("tenant")).await);
-        for shard in 0..8 {
-            found.extend(self.indexed("due", "due_shard", &format!("due#{shard}")).await);
+        for rank in ["privileged", "normal"] {
+            for shard in 0..4 {
+                found.extend(self.indexed("due", "due_shard", &format!("due#{rank}#{shard}")).await);
+            }
         }
         found.iter().any(|key| key == pk)
     }

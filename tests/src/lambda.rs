@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -27,9 +28,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::curfew::Invoked;
+use crate::wait::now;
 
 /// The Runtime API's version, in front of every path.
 const VERSION: &str = "/2018-06-01/runtime/";
+
+/// How long after its deadline a process is killed at the latest.
+const LENIENCE: Duration = Duration::from_secs(4);
 
 /// A function's process. Dropping it kills it.
 #[derive(Debug)]
@@ -106,6 +111,19 @@ impl Lambda {
         // Refused only once the process is gone, and then the receiver says so.
         drop(self.queue.send(Event { id, deadline, payload: Bytes::from(event.to_string()) }));
         Invocation(receiver)
+    }
+
+    /// Runs an invocation as Lambda does: whoever has not answered by `deadline` is killed. A few seconds later, for a
+    /// machine that is busy is no reason to die.
+    ///
+    /// # Errors
+    /// The process could not be killed.
+    pub async fn run(&mut self, event: &Value, deadline: Timestamp) -> io::Result<Option<Invoked>> {
+        let left = Duration::try_from(deadline.duration_since(now())).unwrap_or_default();
+        match tokio::time::timeout(left + LENIENCE, self.begin(event, deadline).answer()).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => self.kill().await.map(|()| None),
+        }
     }
 
     /// Kills the process where it stands: SIGKILL, as a crash, and as Lambda at a deadline.

@@ -1,13 +1,16 @@
 //! Curfew's own ports on the local stack, for tests that need what no webhook can bring about: a grant in a chosen
 //! state, as an invocation that died there would have left it.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use curfew_app::ports::Clock;
-use curfew_aws::{Aws, AwsPorts, AwsSettings, TimerTarget};
+use curfew_app::ports::{Clock, Invocation};
+use curfew_aws::{Aws, AwsPorts, AwsServices, AwsSettings, TimerTarget};
 use curfew_cli::stack::REGION;
 use curfew_domain::catalog::{Catalog, CatalogFile};
 use curfew_domain::decision::{DecisionFacts, Plan, decide};
@@ -16,10 +19,10 @@ use curfew_domain::request::{AccessRequest, Approval as DomainApproval, WindowEn
 use curfew_domain::window::Window;
 use jiff::Timestamp;
 
-use crate::catalog::{APPROVER, files};
+use crate::catalog::APPROVER;
 use crate::curfew::{Curfew, SOURCE, fresh_delivery};
 use crate::person::Person;
-use crate::wait::now;
+use crate::wait::{later, now};
 use crate::world::World;
 use crate::{Approval, approval};
 
@@ -33,7 +36,10 @@ impl Clock for WallClock {
     }
 }
 
-/// Curfew's ports as root of its account, on the table and timers of a deployment.
+/// How long the requests of an invocation that a test plays may be under way.
+const LEASE: i64 = 60;
+
+/// Curfew's ports as root of its account, on the table and timers of a deployment, for an invocation of their own.
 #[must_use]
 pub fn ports(world: &World, curfew: &Curfew) -> AwsPorts<WallClock> {
     let credentials = Credentials::new("test", "test", None, None, "curfew-tests");
@@ -58,7 +64,12 @@ pub fn ports(world: &World, curfew: &Curfew) -> AwsPorts<WallClock> {
             dlq_arn: None,
         }),
     };
-    AwsPorts::new(Arc::new(Aws::from_config(config)), settings, Arc::new(WallClock))
+    let aws = Arc::new(Aws::from_config(config));
+    let services = AwsServices::new(Arc::clone(&aws), settings, Arc::new(WallClock));
+    let ports = services.during(Invocation { id: fresh_delivery(), lease_until: later(now(), LEASE) });
+    // Nobody ends a test for its invocation's time.
+    aws.limit(Arc::new(|| Duration::from_secs(60)));
+    ports
 }
 
 /// What an approval becomes when it is accepted at `at`, decided by the tests' catalog.
@@ -92,9 +103,7 @@ pub fn plan_on(
     ticket: &str,
 ) -> Plan {
     let own_account = world.acme().account();
-    let files = files(&curfew.deployment().name, own_account, REGION).into_iter();
-    let files: Vec<_> = files.map(|(name, text)| CatalogFile { name, text }).collect();
-    let catalog = Catalog::parse(&files).expect("the tests' catalog");
+    let catalog = Catalog::parse(&files_of(curfew)).expect("the tests' catalog");
     let request = AccessRequest {
         source: Source::new(SOURCE).expect("a source"),
         ticket: TicketId::new(ticket).expect("a ticket"),
@@ -112,6 +121,16 @@ pub fn plan_on(
     };
     let facts = DecisionFacts { now: at, own_account: own_account.to_owned() };
     decide(&catalog, &request, &facts).expect("a plan")
+}
+
+/// The catalog's files that a Curfew was deployed with.
+fn files_of(curfew: &Curfew) -> Vec<CatalogFile> {
+    let folder = std::fs::read_dir(curfew.catalog()).expect("the catalog's folder");
+    let file = |path: &Path| {
+        let name = path.file_name().and_then(OsStr::to_str).expect("a file's name").to_owned();
+        CatalogFile { name, text: std::fs::read_to_string(path).expect("a catalog's file") }
+    };
+    folder.map(|entry| file(&entry.expect("a file").path())).collect()
 }
 
 /// The webhook that says the same as a plan.

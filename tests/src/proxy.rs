@@ -115,10 +115,11 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Re
 async fn exchange(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Answer>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let call = Call::read(&parts.method, parts.uri.path(), &parts.headers, &body);
-    let (service, operation) = (call.service.clone(), call.operation.clone());
+    let mut call = Call::read(&parts.method, parts.uri.path(), &parts.headers, &body);
+    let service = call.service.clone();
+    let fault = fault::applicable(&mut locked(&shared.rules), &call);
+    call.struck = fault.is_some();
     let number = locked(&shared.calls).begin(call);
-    let fault = fault::applicable(&mut locked(&shared.rules), &operation);
     let answered = match fault.as_ref().map_or(Step::PassOn, Fault::step) {
         Step::Answer(refusal) => Ok(refusal.answer(&service)),
         Step::Break => Err(broken()),

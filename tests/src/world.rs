@@ -33,6 +33,10 @@ pub enum Flavour {
     Rules,
     /// Timers by EventBridge Scheduler, and a sweep that takes over at the timer's time without grace.
     Eager,
+    /// A sweep that compares AWS with the ledger every minute, and ends what was tampered with.
+    Watchful,
+    /// As [`Self::Watchful`], but it restores what was tampered with.
+    Restoring,
 }
 
 impl Flavour {
@@ -41,6 +45,8 @@ impl Flavour {
             Self::Scheduler => "curfew",
             Self::Rules => "curfew-rules",
             Self::Eager => "curfew-eager",
+            Self::Watchful => "curfew-watchful",
+            Self::Restoring => "curfew-restoring",
         }
     }
 
@@ -49,6 +55,11 @@ impl Flavour {
             Self::Scheduler => &[],
             Self::Rules => &[("TimerKind", "rules"), ("FunctionUrl", "public")],
             Self::Eager => &[("SweepGraceSeconds", "0")],
+            // The emulator's IAM is not behind, so a margin of seconds is enough.
+            Self::Watchful => &[("DriftMinutes", "1"), ("DriftMarginSeconds", "5")],
+            Self::Restoring => {
+                &[("DriftMinutes", "1"), ("DriftMarginSeconds", "5"), ("DriftResponse", "restore")]
+            }
         }
     }
 }
@@ -61,8 +72,8 @@ pub struct World {
     stack: LocalStack,
     acme: Tenant,
     globex: Tenant,
-    curfews: [OnceCell<Curfew>; 3],
-    agents: [OnceCell<()>; 3],
+    curfews: [OnceCell<Curfew>; 5],
+    agents: [OnceCell<()>; 5],
     people: Mutex<HashMap<Kind, usize>>,
     catalogs: AtomicUsize,
 }

@@ -7,10 +7,9 @@ use std::sync::OnceLock;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use curfew_app::Ports;
 use curfew_app::open::{self, OpenSettings, Opened};
-use curfew_app::ports::{Clock as _, DeniedRequest, Failure, Ledger as _, LedgerError};
+use curfew_app::ports::{self, Clock as _, DeniedRequest, Ledger as _, LedgerError};
 use curfew_app::revoke;
 use curfew_domain::catalog::Catalog;
-use curfew_domain::decision::{Denial, DenialCode};
 use curfew_domain::effect::TimerKind;
 use curfew_domain::ids::shown;
 use curfew_domain::request::{AccessRequest, Notice, TicketClosed};
@@ -18,10 +17,11 @@ use curfew_intake::{Body, BodyError};
 use curfew_runtime::error::chain;
 use curfew_runtime::revocation::{self, GrantReport, GrantResult};
 use curfew_runtime::{Invocation, Metrics, catalog};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::LambdaEvent;
 use serde_json::json;
 
+use crate::opened::answer_opened;
 use crate::reply::{Problem, ProblemKind, Reply};
 use crate::route::{self, Misrouted};
 use crate::secrets::{SecretSource, SecretsUnavailable};
@@ -39,10 +39,10 @@ pub struct GrantSettings {
     pub catalog: PathBuf,
 }
 
-/// The grant function.
+/// The grant function. `F` gives each invocation its ports.
 #[derive(Debug)]
-pub struct GrantFunction<P, S> {
-    ports: P,
+pub struct GrantFunction<F, S> {
+    ports: F,
     secrets: S,
     metrics: Metrics,
     settings: GrantSettings,
@@ -50,10 +50,15 @@ pub struct GrantFunction<P, S> {
     catalog: OnceLock<Result<Catalog, String>>,
 }
 
-impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
-    /// A function that acts through `ports` and believes senders by `secrets`.
+impl<F, P, S> GrantFunction<F, S>
+where
+    F: Fn(ports::Invocation) -> P + Send + Sync,
+    P: Ports,
+    S: SecretSource,
+{
+    /// A function that acts through the ports that `ports` makes and believes senders by `secrets`.
     #[must_use]
-    pub fn new(ports: P, secrets: S, metrics: Metrics, settings: GrantSettings) -> Self {
+    pub fn new(ports: F, secrets: S, metrics: Metrics, settings: GrantSettings) -> Self {
         Self { ports, secrets, metrics, settings, catalog: OnceLock::new() }
     }
 
@@ -66,7 +71,7 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
         event: LambdaEvent<ApiGatewayV2httpRequest>,
     ) -> Result<ApiGatewayV2httpResponse, Infallible> {
         let invocation = Invocation::from(&event.context);
-        let patience = invocation.patience(self.ports.clock().now());
+        let patience = invocation.patience((self.ports)(invocation.known()).clock().now());
         let handled = tokio::time::timeout(patience, self.handle(&event.payload, &invocation));
         // What was begun stays under the grant's lease, and the sweep takes it back after that.
         let reply = handled.await.unwrap_or_else(|_| {
@@ -80,11 +85,13 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
 
     /// Answers a webhook.
     pub async fn handle(&self, request: &ApiGatewayV2httpRequest, invocation: &Invocation) -> Reply {
-        self.answer(request, invocation).await.unwrap_or_else(Reply::from)
+        let ports = (self.ports)(invocation.known());
+        self.answer(&ports, request, invocation).await.unwrap_or_else(Reply::from)
     }
 
     async fn answer(
         &self,
+        ports: &P,
         request: &ApiGatewayV2httpRequest,
         invocation: &Invocation,
     ) -> Result<Reply, Problem> {
@@ -92,7 +99,7 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
         let body = Body::decode(request.body.as_deref().unwrap_or_default(), request.is_base64_encoded)
             .map_err(undecodable)?;
         let secrets = self.secrets.secrets().await.map_err(without_secrets)?;
-        let now = self.ports.clock().now();
+        let now = ports.clock().now();
         let verified = curfew_intake::verify(source, &request.headers, body, &secrets, now);
         let delivery = verified.map_err(|unverified| {
             let reason = unverified.reason();
@@ -122,27 +129,35 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
             .with("errors", json!(malformed.problems))
         })?;
         match notice {
-            Notice::Approved(request) => self.open(*request, invocation).await,
-            Notice::TicketClosed(closed) => self.close_ticket(&closed, invocation).await,
+            Notice::Approved(request) => self.open(ports, *request).await,
+            Notice::TicketClosed(closed) => self.close_ticket(ports, &closed, invocation).await,
         }
     }
 
-    async fn open(&self, request: AccessRequest, invocation: &Invocation) -> Result<Reply, Problem> {
-        self.metrics.requested(self.ports.clock().now());
+    async fn open(&self, ports: &P, request: AccessRequest) -> Result<Reply, Problem> {
+        self.metrics.requested(ports.clock().now());
         let catalog = match self.catalog() {
             Ok(catalog) => catalog,
-            Err(error) => return Err(self.without_catalog(&request, error).await),
+            Err(error) => return Err(self.without_catalog(ports, &request, error).await),
         };
         let settings = OpenSettings {
             own_account: &self.settings.account_id,
             timer: self.settings.timers,
             sweep_grace: self.settings.sweep_grace,
-            lease_until: invocation.lease_until(),
         };
         let (ticket, source) = (request.ticket.clone(), request.source.clone());
-        let opened = open::open(&self.ports, catalog, request, settings).await;
-        let now = self.ports.clock().now();
-        let answer = self.answer_opened(opened, now);
+        let asked_at = ports.clock().now();
+        let opened =
+            open::open(ports, catalog, request, settings).await.map_err(|error| ledger_failed(&error));
+        if let Ok(opened) = &opened {
+            self.count(opened, asked_at, ports.clock().now());
+        }
+        let answer = opened.and_then(answer_opened);
+        if let Err(problem) = &answer
+            && problem.kind().is_denial()
+        {
+            self.metrics.denied(ports.clock().now(), problem.kind().code());
+        }
         // One line an approval, with what became of it.
         match &answer {
             Ok(reply) => {
@@ -162,83 +177,47 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
         answer
     }
 
-    fn answer_opened(
-        &self,
-        opened: Result<Opened, LedgerError>,
-        now: jiff::Timestamp,
-    ) -> Result<Reply, Problem> {
-        let denied = |kind: ProblemKind, detail: String| {
-            self.metrics.denied(now, kind.code());
-            Problem::new(kind, detail)
-        };
-        Err(match opened.map_err(|error| ledger_failed(&error))? {
-            Opened::Activated(grant) => {
-                self.metrics.activated(now);
-                return Ok(Reply::granted(&grant));
+    /// Counts what AWS did for an approval, or refused to do.
+    fn count(&self, opened: &Opened, asked_at: Timestamp, now: Timestamp) {
+        match opened {
+            Opened::Activated(_) => self.metrics.activated(now),
+            Opened::Changed { grant, previous_end } if grant.window().expires_at() < *previous_end => {
+                self.metrics.shortened(now);
             }
-            Opened::Duplicate(grant) => return Ok(Reply::duplicate(&grant)),
-            Opened::Denied(Denial { code, reason, remedy }) => {
-                denied(ProblemKind::Denied(code.as_str(), status_of(code)), reason).remedy(remedy)
-            }
-            Opened::TicketClosed => denied(
-                ProblemKind::TicketClosed,
-                "the ticket was closed before, and nothing is opened on a closed ticket".to_owned(),
-            )
-            .remedy("approve the access on a new ticket"),
-            Opened::Conflict(grant) => denied(
-                ProblemKind::Conflict,
-                format!(
-                    "this ticket has grant {} for the same tenant, role and principal, from an approval with \
-                     another content",
-                    grant.id()
-                ),
-            )
-            .remedy("approve the changed access on a new ticket")
-            .about(&grant),
-            Opened::RevokedMeanwhile(grant) => denied(
-                ProblemKind::RevokedMeanwhile,
-                format!("grant {} was revoked while it was being opened; no access is left", grant.id()),
-            )
-            .about(&grant),
-            Opened::Refused { grant, error } => {
+            Opened::Changed { .. } => self.metrics.extended(now),
+            Opened::Refused { .. } => self.metrics.opening_failed(now),
+            Opened::ChangeRefused { grant, .. } => {
                 self.metrics.opening_failed(now);
-                match error.failure {
-                    Failure::Forbidden => Problem::new(ProblemKind::NotPermitted, error.to_string()).remedy(
-                        "let an operator compare Curfew's permissions and the principal's permissions boundary \
-                         with this call; then send the approval again",
-                    ),
-                    Failure::Refused | Failure::Retryable => {
-                        Problem::new(ProblemKind::RefusedByAws, error.to_string())
-                            .remedy("put right what AWS refused; then send the approval again")
-                    }
-                }
-                .about(&grant)
-            }
-            Opened::TooManyAttempts(grant) => denied(
-                ProblemKind::TooManyAttempts,
-                format!("this approval was tried {} times and failed each time", open::ATTEMPTS_MAX),
-            )
-            .remedy("put right what made it fail (the grant's events say what), and approve on a new ticket")
-            .about(&grant),
-            Opened::Retry { reason, grant } => {
-                let problem = Problem::new(ProblemKind::TryAgain, reason);
-                match grant {
-                    Some(grant) => problem.about(&grant),
-                    None => problem,
+                match revocation::lag(grant, asked_at) {
+                    Some(lag) => self.metrics.revoked(now, lag),
+                    None => self.metrics.revocations_failed(now, 1),
                 }
             }
-        })
+            Opened::Duplicate(_)
+            | Opened::Superseded(_)
+            | Opened::NotChanged { .. }
+            | Opened::Denied(_)
+            | Opened::TicketClosed
+            | Opened::Conflict(_)
+            | Opened::RevokedMeanwhile(_)
+            | Opened::TooManyAttempts(_)
+            | Opened::Retry { .. } => {}
+        }
     }
 
-    async fn close_ticket(&self, closed: &TicketClosed, invocation: &Invocation) -> Result<Reply, Problem> {
-        let asked_at = self.ports.clock().now();
-        let results =
-            revoke::close_ticket(&self.ports, closed, invocation.stop_at()).await.map_err(|error| {
-                tracing::error!(ticket = %closed.ticket, source = %closed.source, "{}", chain(&error));
-                self.metrics.revocations_failed(asked_at, 1);
-                ledger_failed(&error)
-            })?;
-        let now = self.ports.clock().now();
+    async fn close_ticket(
+        &self,
+        ports: &P,
+        closed: &TicketClosed,
+        invocation: &Invocation,
+    ) -> Result<Reply, Problem> {
+        let asked_at = ports.clock().now();
+        let results = revoke::close_ticket(ports, closed, invocation.stop_at()).await.map_err(|error| {
+            tracing::error!(ticket = %closed.ticket, source = %closed.source, "{}", chain(&error));
+            self.metrics.revocations_failed(asked_at, 1);
+            ledger_failed(&error)
+        })?;
+        let now = ports.clock().now();
         let mut reports = Vec::with_capacity(results.len());
         for (id, result) in &results {
             revocation::count(&self.metrics, now, asked_at, result);
@@ -277,48 +256,18 @@ impl<P: Ports, S: SecretSource> GrantFunction<P, S> {
     }
 
     /// Nothing can be decided without a catalog: denied, on the record, and asked to be sent again.
-    async fn without_catalog(&self, request: &AccessRequest, error: &str) -> Problem {
+    async fn without_catalog(&self, ports: &P, request: &AccessRequest, error: &str) -> Problem {
         const KIND: ProblemKind = ProblemKind::OutOfOrder("catalog-invalid");
         const REASON: &str = "the catalog of this Curfew is not usable, so nothing can be granted";
-        let at = self.ports.clock().now();
+        let at = ports.clock().now();
         tracing::error!(ticket = %request.ticket, source = %request.source, "{REASON}: {error}");
         self.metrics.denied(at, KIND.code());
         let denied = DeniedRequest::of(request, KIND.code(), REASON, at);
-        if let Err(error) = self.ports.ledger().record_denial(&denied).await {
+        if let Err(error) = ports.ledger().record_denial(&denied).await {
             tracing::error!(ticket = %request.ticket, source = %request.source, "{}", chain(&error));
         }
         Problem::new(KIND, REASON)
             .remedy("an operator finds the errors, with file and line, in the function's log")
-    }
-}
-
-/// 403 where somebody is not entitled: the requester to the access, or whoever approved to approve it.
-/// 422 where the request can't be met in this form, whoever asks.
-fn status_of(code: DenialCode) -> u16 {
-    match code {
-        DenialCode::UnknownPerson
-        | DenialCode::RoleNotInTenant
-        | DenialCode::PrincipalNotTheirs
-        | DenialCode::NoApproval
-        | DenialCode::ApprovalTooOld
-        | DenialCode::UnknownApprover
-        | DenialCode::SelfApproval => 403,
-        DenialCode::UnknownTenant
-        | DenialCode::UnknownRole
-        | DenialCode::PrincipalElsewhere
-        | DenialCode::NoPrincipal
-        | DenialCode::AmbiguousPrincipal
-        | DenialCode::ApprovalInFuture
-        | DenialCode::NoJustification
-        | DenialCode::JustificationTooLong
-        | DenialCode::JustificationUnreadable
-        | DenialCode::WindowEmpty
-        | DenialCode::WindowOver
-        | DenialCode::WindowTooLong
-        | DenialCode::WindowTooFarAhead
-        | DenialCode::ManagedNotYet
-        | DenialCode::TenantUnreachable
-        | DenialCode::PolicyTooLarge => 422,
     }
 }
 

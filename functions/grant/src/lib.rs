@@ -6,6 +6,7 @@
 //! writes nothing.
 
 mod handler;
+mod opened;
 pub mod reply;
 pub mod route;
 pub mod secrets;

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use curfew_aws::{Aws, AwsPorts, AwsSettings, TimerTarget, WebhookSecret};
+use curfew_aws::{Aws, AwsServices, AwsSettings, TimerTarget, WebhookSecret};
 use curfew_fn_grant::{GrantFunction, GrantSettings};
 use curfew_runtime::config::{GrantConfig, environment};
 use curfew_runtime::{Metrics, SystemClock, telemetry};
@@ -25,9 +25,9 @@ async fn run() -> Result<(), Error> {
     let aws = Arc::new(Aws::load().await);
     let clock = Arc::new(SystemClock);
     let timer_target = TimerTarget {
-        revoke_function_arn: config.revoke_function_arn,
-        scheduler_role_arn: config.timer_role_arn,
-        dlq_arn: Some(config.timer_dlq_arn),
+        revoke_function_arn: config.target.revoke_function_arn,
+        scheduler_role_arn: config.target.timer_role_arn,
+        dlq_arn: Some(config.target.timer_dlq_arn),
     };
     let settings = AwsSettings {
         table: config.common.table,
@@ -35,7 +35,8 @@ async fn run() -> Result<(), Error> {
         timer_target: Some(timer_target),
     };
     let secrets = WebhookSecret::new(Arc::clone(&aws), config.webhook_secret, Arc::clone(&clock));
-    let ports = AwsPorts::new(aws, settings, clock);
+    let services = AwsServices::new(aws, settings, clock);
+    let ports = move |invocation| services.during(invocation);
     let metrics = Metrics::new(config.common.function_name);
     let settings = GrantSettings {
         account_id: config.account_id,

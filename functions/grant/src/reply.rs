@@ -7,14 +7,12 @@ use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use curfew_domain::grant::{Grant, Outcome, State};
 use curfew_domain::ids::{GrantId, TicketId};
+use curfew_domain::retry::SENDER_RETRY_AFTER;
 use curfew_runtime::revocation::{GrantReport, subject};
 use http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-
-/// In how many seconds a sender should try again: long enough for a lease or a removal under way to be
-/// over in most cases, short against the minute in which a person waits for access.
-pub const RETRY_AFTER_SECONDS: u32 = 30;
 
 /// What kind of problem it is. The code is part of the interface: it never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,9 +33,11 @@ pub enum ProblemKind {
     Denied(&'static str, u16),
     /// The ticket was closed before.
     TicketClosed,
-    /// Its ticket has a grant for the same role and principal with another content.
+    /// Its ticket has a grant for the same role and principal that this approval can't change.
     Conflict,
-    /// It was revoked while it was being opened.
+    /// Its grant was changed as often as it may be.
+    TooManyChanges,
+    /// It was revoked while it was being opened or changed.
     RevokedMeanwhile,
     /// AWS refused it.
     RefusedByAws,
@@ -67,6 +67,7 @@ impl ProblemKind {
             Self::Denied(code, _) | Self::OutOfOrder(code) => code,
             Self::TicketClosed => "ticket-closed",
             Self::Conflict => "conflict",
+            Self::TooManyChanges => "too-many-changes",
             Self::RevokedMeanwhile => "revoked-meanwhile",
             Self::RefusedByAws => "refused-by-aws",
             Self::NotPermitted => "not-permitted",
@@ -87,10 +88,16 @@ impl ProblemKind {
             Self::Malformed => 400,
             Self::Unverified => 401,
             Self::Denied(_, status) => status,
-            Self::TicketClosed | Self::Conflict | Self::RevokedMeanwhile => 409,
+            Self::TicketClosed | Self::Conflict | Self::TooManyChanges | Self::RevokedMeanwhile => 409,
             Self::RefusedByAws | Self::NotPermitted | Self::TooManyAttempts => 422,
             Self::TryAgain | Self::RemovalNotBegun | Self::OutOfOrder(_) => 503,
         }
+    }
+
+    /// Whether it is Curfew's own no: a failure is none, and neither is what AWS refused.
+    #[must_use]
+    pub fn is_denial(self) -> bool {
+        self.status() < 500 && !matches!(self, Self::RefusedByAws | Self::NotPermitted)
     }
 
     fn title(self) -> &'static str {
@@ -103,8 +110,9 @@ impl ProblemKind {
             Self::Unverified => "The sender could not be verified",
             Self::Denied(..) => "The request is denied",
             Self::TicketClosed => "The ticket is closed",
-            Self::Conflict => "The ticket has a grant for a different request",
-            Self::RevokedMeanwhile => "The grant was revoked while it was being opened",
+            Self::Conflict => "The ticket has a grant that this approval does not change",
+            Self::TooManyChanges => "The grant was changed too often",
+            Self::RevokedMeanwhile => "The grant was revoked meanwhile",
             Self::RefusedByAws => "AWS refused the access",
             Self::NotPermitted => "Curfew is not permitted to give this access",
             Self::TooManyAttempts => "The approval failed too often",
@@ -176,7 +184,16 @@ struct Granted<'a> {
     principal: &'a str,
     ticket: &'a TicketId,
     duplicate: bool,
+    changed: bool,
     message: String,
+}
+
+/// What an approval did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    New,
+    Changed,
+    Nothing,
 }
 
 /// What a sender is told.
@@ -204,7 +221,25 @@ impl Reply {
         let window = grant.window();
         let message =
             format!("{} holds from {} until {}", subject(grant), window.starts_at(), window.expires_at());
-        Self::of_grant(201, grant, false, message)
+        Self::of_grant(201, grant, Done::New, message)
+    }
+
+    /// 200: access that was there holds over another window from now on.
+    #[must_use]
+    pub fn changed(grant: &Grant, previous_end: Timestamp) -> Self {
+        let window = grant.window();
+        let before = if window.expires_at() == previous_end {
+            "as before".to_owned()
+        } else {
+            format!("and not until {previous_end}")
+        };
+        let message = format!(
+            "{} holds from {} until {} now, {before}",
+            subject(grant),
+            window.starts_at(),
+            window.expires_at()
+        );
+        Self::of_grant(200, grant, Done::Changed, message)
     }
 
     /// 200: the same approval was granted before.
@@ -218,10 +253,21 @@ impl Reply {
         };
         let message =
             format!("this approval was granted before, and nothing was changed: {} {became}", subject(grant));
-        Self::of_grant(200, grant, true, message)
+        Self::of_grant(200, grant, Done::Nothing, message)
     }
 
-    fn of_grant(status: u16, grant: &Grant, duplicate: bool, message: String) -> Self {
+    /// 200: a later approval on the same ticket is in force already.
+    #[must_use]
+    pub fn superseded(grant: &Grant) -> Self {
+        let message = format!(
+            "a later approval on this ticket is in force, and nothing was changed: {} lasts until {}",
+            subject(grant),
+            grant.window().expires_at()
+        );
+        Self::of_grant(200, grant, Done::Nothing, message)
+    }
+
+    fn of_grant(status: u16, grant: &Grant, done: Done, message: String) -> Self {
         let request = grant.request();
         let granted = Granted {
             grant_id: grant.id(),
@@ -236,7 +282,8 @@ impl Reply {
             role: request.role.as_str(),
             principal: grant.access().principal().arn(),
             ticket: &request.ticket,
-            duplicate,
+            duplicate: done == Done::Nothing,
+            changed: done == Done::Changed,
             message,
         };
         Self::json(status, json!(granted))
@@ -279,7 +326,7 @@ impl From<Problem> for Reply {
             reply.headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
         if kind.status() == 503 {
-            reply.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+            reply.headers.insert(header::RETRY_AFTER, HeaderValue::from(SENDER_RETRY_AFTER.as_secs()));
         }
         reply
     }
@@ -334,6 +381,7 @@ mod tests {
             (ProblemKind::Denied("self-approval", 403), 403),
             (ProblemKind::TicketClosed, 409),
             (ProblemKind::Conflict, 409),
+            (ProblemKind::TooManyChanges, 409),
             (ProblemKind::RevokedMeanwhile, 409),
             (ProblemKind::RefusedByAws, 422),
             (ProblemKind::NotPermitted, 422),

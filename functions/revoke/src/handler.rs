@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use curfew_app::Ports;
 use curfew_app::close::Ended;
-use curfew_app::ports::{Clock as _, Ledger as _};
+use curfew_app::ports::{self, Clock as _, Ledger as _};
 use curfew_app::revoke::{self, Revoked, SelectError};
 use curfew_domain::event::Actor;
 use curfew_domain::grant::Cause;
@@ -27,17 +27,21 @@ const LOOKS_MAX: u32 = 3;
 /// How far Lambda's clock may be behind the one that fires timers.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-/// The revoke function.
+/// The revoke function. `F` gives each invocation its ports.
 #[derive(Debug)]
-pub struct RevokeFunction<P> {
-    ports: P,
+pub struct RevokeFunction<F> {
+    ports: F,
     metrics: Metrics,
 }
 
-impl<P: Ports> RevokeFunction<P> {
-    /// A function that acts through `ports`.
+impl<F, P> RevokeFunction<F>
+where
+    F: Fn(ports::Invocation) -> P + Send + Sync,
+    P: Ports,
+{
+    /// A function that acts through the ports that `ports` makes.
     #[must_use]
-    pub fn new(ports: P, metrics: Metrics) -> Self {
+    pub fn new(ports: F, metrics: Metrics) -> Self {
         Self { ports, metrics }
     }
 
@@ -55,10 +59,11 @@ impl<P: Ports> RevokeFunction<P> {
     /// [`FunctionError`] if somebody has to try again, because it is not known whether a removal began; for
     /// a timer also if a removal that began could not be proven.
     pub async fn handle(&self, input: &Value, invocation: &Invocation) -> Result<Reply, FunctionError> {
+        let ports = (self.ports)(invocation.known());
         let handled = match input::parse(input) {
-            Ok(Input::Timer(id)) => self.expire(&id).await,
-            Ok(Input::Operator(input)) if input.dry_run => self.dry_run(&input).await,
-            Ok(Input::Operator(input)) => self.revoke(&input, invocation).await,
+            Ok(Input::Timer(id)) => self.expire(&ports, &id).await,
+            Ok(Input::Operator(input)) if input.dry_run => dry_run(&ports, &input).await,
+            Ok(Input::Operator(input)) => self.revoke(&ports, &input, invocation).await,
             Err(BadInput::Operator(problems)) => {
                 tracing::warn!("nothing was revoked: {}", problems.join("; "));
                 Ok(Reply::bad_input(problems))
@@ -71,15 +76,18 @@ impl<P: Ports> RevokeFunction<P> {
         handled
     }
 
-    async fn expire(&self, id: &GrantId) -> Result<Reply, FunctionError> {
-        let asked_at = self.ports.clock().now();
-        let result = revoke::expire(&self.ports, id).await;
-        revocation::count(&self.metrics, self.ports.clock().now(), asked_at, &result);
+    async fn expire(&self, ports: &P, id: &GrantId) -> Result<Reply, FunctionError> {
+        let asked_at = ports.clock().now();
+        let result = revoke::expire(ports, id).await;
+        revocation::count(&self.metrics, ports.clock().now(), asked_at, &result);
         let report = GrantReport::of(id, &result);
         match result {
             Err(error) => Err(FunctionError { message: report.message, ..FunctionError::from(&error) }),
             // Lambda tries again in a minute, and the sweep when it is due: whoever is first.
             Ok(Revoked::Ended(Ended::Unproven { .. })) => Err(FunctionError::retryable(report.message)),
+            Ok(Revoked::Ended(Ended::LeftBehind { .. })) => {
+                Err(FunctionError::needs_operator(report.message))
+            }
             Ok(Revoked::NoSuchGrant(_)) => Err(FunctionError::needs_operator(format!(
                 "a timer fired for grant {id}, which is not in the ledger: was the table replaced?"
             ))),
@@ -89,7 +97,9 @@ impl<P: Ports> RevokeFunction<P> {
                 Err(FunctionError::retryable(report.message))
             }
             Ok(
-                Revoked::Ended(Ended::Closed(_) | Ended::Settling { .. })
+                // Throttled: the sweep takes them all in their order, the privileged first. Lambda's retries would
+                // compete with it in none.
+                Revoked::Ended(Ended::Closed(_) | Ended::Settling { .. } | Ended::Throttled { .. })
                 | Revoked::AlreadyClosed(_)
                 | Revoked::NotDue(_),
             ) => {
@@ -99,13 +109,18 @@ impl<P: Ports> RevokeFunction<P> {
         }
     }
 
-    async fn revoke(&self, input: &OperatorInput, invocation: &Invocation) -> Result<Reply, FunctionError> {
-        let asked_at = self.ports.clock().now();
+    async fn revoke(
+        &self,
+        ports: &P,
+        input: &OperatorInput,
+        invocation: &Invocation,
+    ) -> Result<Reply, FunctionError> {
+        let asked_at = ports.clock().now();
         tracing::info!(
             operator = %input.operator, reason = input.reason, dry_run = false,
             "operator {} revokes {:?}: {}", input.operator, input.selector, input.reason
         );
-        let ids = match self.select(input).await? {
+        let ids = match select(ports, input).await? {
             Ok(ids) => ids,
             Err(reply) => return Ok(reply),
         };
@@ -124,8 +139,8 @@ impl<P: Ports> RevokeFunction<P> {
                 break;
             }
             let batch = std::mem::take(&mut new);
-            for (id, result) in revoke::revoke_all(&self.ports, batch, &begin, invocation.stop_at()).await {
-                revocation::count(&self.metrics, self.ports.clock().now(), asked_at, &result);
+            for (id, result) in revoke::revoke_all(ports, batch, &begin, invocation.stop_at()).await {
+                revocation::count(&self.metrics, ports.clock().now(), asked_at, &result);
                 let mut report = GrantReport::of(&id, &result);
                 if report.result == GrantResult::NotFound {
                     report.message = format!("{}; {}", report.message, reply::FIND);
@@ -136,7 +151,7 @@ impl<P: Ports> RevokeFunction<P> {
             if !reply::may_lag(&input.selector) {
                 break;
             }
-            if let Ok(ids) = self.select(input).await? {
+            if let Ok(ids) = select(ports, input).await? {
                 new = ids;
             }
         }
@@ -153,35 +168,38 @@ impl<P: Ports> RevokeFunction<P> {
         let reply = Reply::of(reports);
         Ok(if reply::may_lag(&input.selector) { reply.with_lag() } else { reply })
     }
+}
 
-    async fn dry_run(&self, input: &OperatorInput) -> Result<Reply, FunctionError> {
-        let ids = match self.select(input).await? {
-            Ok(ids) => ids,
-            Err(reply) => return Ok(reply),
-        };
-        let mut reports = Vec::with_capacity(ids.len());
-        for id in &ids {
-            let loaded = self.ports.ledger().load(id).await;
-            match loaded.map_err(|error| FunctionError::from(&error))? {
-                Some(stored) => reports.push(GrantReport::of_dry_run(&stored.grant)),
-                None => return Ok(reply::found_nothing(&input.selector)),
-            }
+async fn dry_run<P: Ports>(ports: &P, input: &OperatorInput) -> Result<Reply, FunctionError> {
+    let ids = match select(ports, input).await? {
+        Ok(ids) => ids,
+        Err(reply) => return Ok(reply),
+    };
+    let mut reports = Vec::with_capacity(ids.len());
+    for id in &ids {
+        let loaded = ports.ledger().load(id).await;
+        match loaded.map_err(|error| FunctionError::from(&error))? {
+            Some(stored) => reports.push(GrantReport::of_dry_run(&stored.grant)),
+            None => return Ok(reply::found_nothing(&input.selector)),
         }
-        Ok(Reply::of_dry_run(reports))
     }
+    Ok(Reply::of_dry_run(reports))
+}
 
-    /// The grants that an operator means, or what to answer if there are none.
-    async fn select(&self, input: &OperatorInput) -> Result<Result<Vec<GrantId>, Reply>, FunctionError> {
-        match revoke::select(&self.ports, &input.selector).await {
-            Ok(ids) if ids.is_empty() => Ok(Err(reply::found_nothing(&input.selector))),
-            Ok(ids) => Ok(Ok(ids)),
-            Err(SelectError::Ledger(error)) => Err(FunctionError {
-                message: format!("nothing was revoked: {}", chain(&error)),
-                ..FunctionError::from(&error)
-            }),
-            Err(error @ SelectError::AmbiguousTicket { .. }) => {
-                Ok(Err(Reply::nothing(false, format!("nothing was revoked: {error}"))))
-            }
+/// The grants that an operator means, or what to answer if there are none.
+async fn select<P: Ports>(
+    ports: &P,
+    input: &OperatorInput,
+) -> Result<Result<Vec<GrantId>, Reply>, FunctionError> {
+    match revoke::select(ports, &input.selector).await {
+        Ok(ids) if ids.is_empty() => Ok(Err(reply::found_nothing(&input.selector))),
+        Ok(ids) => Ok(Ok(ids)),
+        Err(SelectError::Ledger(error)) => Err(FunctionError {
+            message: format!("nothing was revoked: {}", chain(&error)),
+            ..FunctionError::from(&error)
+        }),
+        Err(error @ SelectError::AmbiguousTicket { .. }) => {
+            Ok(Err(Reply::nothing(false, format!("nothing was revoked: {error}"))))
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use curfew_aws::{Aws, AwsPorts, AwsSettings};
+use curfew_aws::{Aws, AwsServices, AwsSettings};
 use curfew_fn_revoke::RevokeFunction;
 use curfew_runtime::config::{CommonConfig, environment};
 use curfew_runtime::{Metrics, SystemClock, telemetry};
@@ -26,7 +26,8 @@ async fn run() -> Result<(), Error> {
     // It clears timers and never sets one.
     let settings =
         AwsSettings { table: config.table, schedule_group: config.schedule_group, timer_target: None };
-    let ports = AwsPorts::new(aws, settings, Arc::new(SystemClock));
+    let services = AwsServices::new(aws, settings, Arc::new(SystemClock));
+    let ports = move |invocation| services.during(invocation);
     let function = RevokeFunction::new(ports, Metrics::new(config.function_name));
     lambda_runtime::run(service_fn(|event| function.serve(event))).await
 }

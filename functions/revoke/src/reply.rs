@@ -88,6 +88,7 @@ fn summary(grants: &[GrantReport]) -> String {
             &[GrantResult::Settling, GrantResult::Unproven],
             "being removed, but not yet confirmed: the sweep goes on",
         ),
+        (&[GrantResult::LeftBehind], "closed, but something of it may still be there: see its message"),
         (&[GrantResult::NotFound], "not in the ledger"),
         (&[GrantResult::NotDue], "not due"),
         (&[GrantResult::Unknown], "not known to have begun: send the same again"),
@@ -161,11 +162,16 @@ mod tests {
         assert!(reply.ok);
         assert_eq!(reply.message, "of 2 grant(s): 1 removed, as AWS confirmed; 1 already closed");
 
-        for open in
-            [GrantResult::Settling, GrantResult::Unproven, GrantResult::Unknown, GrantResult::NotFound]
-        {
+        for (open, words) in [
+            (GrantResult::Settling, "the sweep goes on"),
+            (GrantResult::Unproven, "the sweep goes on"),
+            (GrantResult::LeftBehind, "may still be there"),
+            (GrantResult::Unknown, "send the same again"),
+            (GrantResult::NotFound, "not in the ledger"),
+        ] {
             let reply = Reply::of(vec![report('a', GrantResult::Removed), report('b', open)]);
             assert!(!reply.ok, "{open:?}");
+            assert!(reply.message.contains(words), "{}", reply.message);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use curfew_app::open::{self, Opened};
+use curfew_app::ports;
 use curfew_domain::grant::{Grant, State};
 use curfew_domain::request::AccessRequest;
 use curfew_domain::window::plus;
@@ -17,10 +18,12 @@ use serde_json::{Value, json};
 use crate::RevokeFunction;
 use crate::reply::Reply;
 
+type MakePorts = Box<dyn Fn(ports::Invocation) -> MemoryPorts + Send + Sync>;
+
 struct Bench {
     world: World,
     ports: MemoryPorts,
-    function: RevokeFunction<MemoryPorts>,
+    function: RevokeFunction<MakePorts>,
     metrics: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -32,14 +35,16 @@ impl Bench {
         let lines = Arc::clone(&metrics);
         let sink =
             Arc::new(move |line: &str| lines.lock().unwrap().push(serde_json::from_str(line).unwrap()));
-        let function = RevokeFunction::new(ports.clone(), Metrics::to("curfew-revoke", sink));
+        let same = ports.clone();
+        let make: MakePorts = Box::new(move |invocation| same.clone().leased(invocation.lease_until));
+        let function = RevokeFunction::new(make, Metrics::to("curfew-revoke", sink));
         Self { world, ports, function, metrics }
     }
 
     fn open(&self, request: AccessRequest) -> Grant {
         let ports = self.world.invocation();
         let catalog = fixtures::catalog();
-        let settings = fixtures::settings(self.world.now());
+        let settings = fixtures::settings();
         let opened = self.world.finish(open::open(&ports, &catalog, request, settings)).unwrap().unwrap();
         let Opened::Activated(grant) = opened else { unreachable!("{opened:?}") };
         *grant
@@ -345,7 +350,7 @@ fn a_grant_that_is_being_opened_is_ended_but_not_called_proven() {
     let bench = Bench::new();
     let ports = bench.world.invocation();
     let catalog = fixtures::catalog();
-    let settings = fixtures::settings(bench.world.now());
+    let settings = fixtures::settings();
     let mut opening = Task::new(open::open(&ports, &catalog, request("CHG-1"), settings));
     bench.world.plan(Fault::hold(CallName::Attach));
     assert!(bench.world.run(&mut opening).is_err(), "its attach is held back");
@@ -354,4 +359,72 @@ fn a_grant_that_is_being_opened_is_ended_but_not_called_proven() {
     assert!(!reply.ok);
     assert_eq!(reply.grants[0].result, GrantResult::Settling);
     assert!(reply.message.contains("may still be under way until 2026-11-21T10:00:50Z"), "{}", reply.message);
+}
+
+#[test]
+fn being_asked_too_often_is_nobodys_fault_and_not_called_proven() {
+    let bench = Bench::new();
+    let grant = bench.open(request("CHG-1"));
+    bench.world.advance(SignedDuration::from_mins(60));
+    bench.world.plan(Fault::always(CallName::Detach, Delivery::Throttled));
+    let error = bench.call(&timer(&grant)).unwrap_err();
+    assert_eq!(error.remedy, Remedy::Retryable, "{error}");
+    let reply = bench.ask(json!({ "grant_id": grant.id() })).unwrap();
+    assert!(!reply.ok);
+    assert_eq!(reply.grants[0].result, GrantResult::Unproven);
+    assert!(reply.message.contains("it is asked too often at the moment"), "{}", reply.message);
+    let story = bench.world.look(|aws| aws.ledger.row(grant.id()).unwrap().story().unwrap());
+    let names: Vec<_> = story.events.iter().map(|event| event.fact.name()).collect();
+    assert!(!names.contains(&"RevocationFailed"), "{names:?}");
+
+    bench.world.heal();
+    assert!(bench.call(&timer(&grant)).unwrap().ok);
+    bench.assert_promises_kept();
+}
+
+/// One grant ends twice at once, and the slower call attaches for another holder what nobody needs any more when it
+/// comes. If that can't be taken back, it is for a person: no sweep looks at a closed grant.
+#[test]
+fn what_may_be_left_of_a_closed_grant_is_for_an_operator() {
+    for by_timer in [true, false] {
+        let bench = Bench::new();
+        let first = bench.open(managed_request("CHG-1"));
+        let second = bench.open(managed_request("CHG-2"));
+        bench.world.advance(SignedDuration::from_mins(60));
+        let input = if by_timer {
+            timer(&first)
+        } else {
+            json!({ "grant_id": first.id(), "reason": "over", "operator": "ops@example.com" })
+        };
+        let deadline = plus(bench.world.now(), SignedDuration::from_secs(60));
+        let invocation = Invocation { request_id: "r-2".to_owned(), deadline };
+        let mut slow = Task::new(bench.function.handle(&input, &invocation));
+        bench.world.plan(Fault::hold(CallName::Attach).of(first.id()));
+        assert!(bench.world.run(&mut slow).is_err(), "it waits for its attach");
+        bench.world.heal();
+
+        bench.world.advance(SignedDuration::from_mins(3));
+        for grant in [&second, &first] {
+            assert!(bench.call(&timer(grant)).unwrap().ok, "the slow call's time is over");
+        }
+        let attach = bench.world.in_flight().into_iter().find(|call| call.name == CallName::Attach).unwrap();
+        bench.world.deliver(attach.id, Delivery::Done);
+        bench.world.plan(Fault::always(CallName::Detach, Delivery::Forbidden));
+        let answer = bench.world.run(&mut slow).unwrap();
+        let message = match answer {
+            Err(error) if by_timer => {
+                assert_eq!(error.remedy, Remedy::NeedsOperator, "{error}");
+                error.message
+            }
+            Ok(reply) if !by_timer => {
+                assert!(!reply.ok);
+                assert_eq!(reply.grants[0].result, GrantResult::LeftBehind);
+                reply.message
+            }
+            other => unreachable!("{other:?}"),
+        };
+        assert!(message.contains("is closed, but something of it may still be there"), "{message}");
+        assert!(message.contains("make sure by hand") && !message.contains("the sweep"), "{message}");
+        assert!(!bench.told("RevocationFailures").is_empty());
+    }
 }

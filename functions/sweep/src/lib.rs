@@ -1,10 +1,12 @@
-//! The sweep function: every minute, finishes what is overdue or stuck.
+//! The sweep function: every minute, finishes what is overdue or stuck, and compares AWS with the ledger.
 //!
 //! What it is called with does not matter; what is due stands in the ledger.
 
+mod drift;
 mod handler;
 
-pub use handler::{LAP_LIMIT, Summary, SweepFunction};
+pub use drift::{DriftWatch, PAGES_MAX};
+pub use handler::{DriftSummary, LAP_LIMIT, Summary, SweepFunction};
 
 #[cfg(test)]
 mod tests;

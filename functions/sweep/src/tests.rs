@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use curfew_app::open::{self, Opened};
-use curfew_app::revoke;
+use curfew_app::{ports, revoke};
 use curfew_domain::event::{Actor, OperatorName};
 use curfew_domain::grant::{Cause, Grant};
 use curfew_domain::transition::BeginClosing;
@@ -11,11 +11,13 @@ use curfew_domain::window::plus;
 use curfew_runtime::error::Remedy;
 use curfew_runtime::{FunctionError, Invocation, Metrics};
 use curfew_testkit::fixtures::{self, request};
-use curfew_testkit::{CallName, Delivery, Fault, World};
+use curfew_testkit::{CallName, Delivery, Fault, MemoryPorts, World};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{Summary, SweepFunction};
+
+mod drift;
 
 struct Bench {
     world: World,
@@ -30,7 +32,7 @@ impl Bench {
     fn open(&self, ticket: &str) -> Grant {
         let ports = self.world.invocation();
         let catalog = fixtures::catalog();
-        let settings = fixtures::settings(self.world.now());
+        let settings = fixtures::settings();
         let opened =
             self.world.finish(open::open(&ports, &catalog, request(ticket), settings)).unwrap().unwrap();
         let Opened::Activated(grant) = opened else { unreachable!("{opened:?}") };
@@ -38,13 +40,24 @@ impl Bench {
     }
 
     fn sweep(&self, time: SignedDuration) -> Result<Summary, FunctionError> {
+        let function = SweepFunction::new(self.ports(), self.metrics(), None);
+        self.world.finish(function.handle(&self.invocation(time))).unwrap()
+    }
+
+    fn invocation(&self, time: SignedDuration) -> Invocation {
+        Invocation { request_id: "r-1".to_owned(), deadline: plus(self.world.now(), time) }
+    }
+
+    fn ports(&self) -> impl Fn(ports::Invocation) -> MemoryPorts + Send + Sync {
+        let world = self.world.clone();
+        move |invocation| world.invocation().leased(invocation.lease_until)
+    }
+
+    fn metrics(&self) -> Metrics {
         let lines = Arc::clone(&self.metrics);
         let sink =
             Arc::new(move |line: &str| lines.lock().unwrap().push(serde_json::from_str(line).unwrap()));
-        let function = SweepFunction::new(self.world.invocation(), Metrics::to("curfew-sweep", sink));
-        let deadline = plus(self.world.now(), time);
-        let invocation = Invocation { request_id: "r-1".to_owned(), deadline };
-        self.world.finish(function.handle(&invocation)).unwrap()
+        Metrics::to("curfew-sweep", sink)
     }
 
     fn told(&self, metric: &str) -> Vec<Value> {

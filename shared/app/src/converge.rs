@@ -4,12 +4,20 @@
 //! off the holders and makes AWS agree with those that are left: detached if none, attached if any. The
 //! close is then written on the condition that the holders are still the same; if not, it begins again.
 //! So it does not matter where a converger dies: its grant stays `Closing`, and the next one converges.
+//!
+//! What a dead converger had on its way could land after the next one's work. So each leaves a mark on the
+//! attachment in the write that releases it, until its grant is closed or its requests can't land any more; whoever converges the same
+//! grant again proves nothing before that. Other grants need not wait: the marked one is still to be closed,
+//! and whoever does that converges after them. Only a removal for a grant that is closed already has nobody
+//! after it, so all wait for that one.
 
 use curfew_domain::access::Attachment;
 use curfew_domain::effect::{Found, Proof};
 use curfew_domain::grant::Grant;
+use curfew_domain::window::plus;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::ports::{AccessPort, EffectError, Ledger, LedgerError, Ports};
+use crate::ports::{AccessPort, Clock, EffectError, Ledger, LedgerError, Ports, Released, Removing};
 
 /// A shared attachment that agreed with its holders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +28,33 @@ pub struct Converged {
     pub version: u64,
     /// AWS's word on it.
     pub proof: Proof,
+    /// The marks that are to go with the end of this removal: its own, and those whose time is long over.
+    pub marks: Vec<Removing>,
+    /// Until when an earlier removal's request could undo this one.
+    pub unsettled_until: Option<Timestamp>,
+}
+
+/// How long a mark is kept after its time.
+const MARK_KEPT: SignedDuration = SignedDuration::from_mins(1);
+
+/// The mark of this invocation's removal of a grant.
+pub(crate) fn mark<P: Ports>(ports: &P, grant: &Grant, after_close: bool) -> Removing {
+    let invocation = ports.invocation();
+    Removing {
+        until: invocation.lease_until,
+        grant_id: grant.id().clone(),
+        by: invocation.id.clone(),
+        after_close,
+    }
+}
+
+/// Takes this removal's mark off again, because nothing of it is under way any more. If that fails, the mark
+/// goes by time.
+pub(crate) async fn unmark<P: Ports>(ports: &P, attachment: &Attachment, grant: &Grant, marks: &[Removing]) {
+    if let Err(error) = ports.ledger().unmark(attachment, marks).await {
+        let id = grant.id();
+        tracing::warn!(grant.id = %id, %error, "the mark of the removal of grant {id} stays until its time is over");
+    }
 }
 
 /// Why a shared attachment could not be made to agree.
@@ -33,7 +68,8 @@ pub enum ConvergeError {
     Effect(#[from] EffectError),
 }
 
-/// Takes `grant` off the holders of `attachment` and makes AWS agree with the rest.
+/// Takes `grant` off the holders of `attachment` and makes AWS agree with the rest. None, if somebody else has
+/// ended its removal already.
 ///
 /// # Errors
 /// [`ConvergeError`]; the attachment may then not agree yet, and the grant must stay `Closing`.
@@ -41,15 +77,45 @@ pub async fn release<P: Ports>(
     ports: &P,
     grant: &Grant,
     attachment: Attachment,
-) -> Result<Converged, ConvergeError> {
-    let holders = ports.ledger().release(&attachment, grant.id()).await?;
+    mine: Removing,
+) -> Result<Option<Converged>, ConvergeError> {
+    let holders = match ports.ledger().release(&attachment, grant.id(), &mine).await? {
+        Released::Left(holders) => holders,
+        Released::Ended => return Ok(None),
+    };
+    let unsettled_until = holders
+        .removing
+        .iter()
+        .filter(|other| other.after_close || other.grant_id == mine.grant_id)
+        .map(|other| other.until)
+        .max();
+    // Clocks differ, so a mark is not thrown away the moment it is over.
+    let stale = plus(ports.clock().now(), -MARK_KEPT);
+    let mut marks: Vec<Removing> = holders.removing.into_iter().filter(|mark| mark.until < stale).collect();
     let change = grant.access_change();
-    let proof = if holders.grants.is_empty() {
-        ports.access().detach(&change).await?
+    let converged = if holders.grants.is_empty() {
+        ports.access().detach(&change).await
     } else {
         // Attached again rather than left alone: an earlier converger's detach may have come between.
-        let proof = ports.access().attach(&change).await?;
-        Proof { found: Found::HeldByOthers, ..proof }
+        let attached = ports.access().attach(&change).await;
+        attached.map(|proof| Proof { found: Found::HeldByOthers, ..proof })
     };
-    Ok(Converged { attachment, version: holders.version, proof })
+    match converged {
+        Ok(proof) if proof.is_settled() => {
+            marks.push(mine);
+            Ok(Some(Converged { attachment, version: holders.version, proof, marks, unsettled_until }))
+        }
+        Ok(proof) => {
+            // An earlier try of this very request may still land: the mark stays, and this is no proof.
+            let unsettled_until = Some(unsettled_until.map_or(mine.until, |until| until.max(mine.until)));
+            Ok(Some(Converged { attachment, version: holders.version, proof, marks, unsettled_until }))
+        }
+        Err(error) => {
+            if error.is_settled() {
+                marks.push(mine);
+                unmark(ports, &attachment, grant, &marks).await;
+            }
+            Err(error.into())
+        }
+    }
 }

@@ -1,10 +1,13 @@
-//! Curfew's use cases: open, revoke, sweep; and the ports through which they act.
+//! Curfew's use cases: open (and change), revoke, sweep, drift; and the ports through which they act.
 //!
 //! The order of things is here (write down, act, prove, write down again); what a transition *means* is
 //! in the domain, and how AWS is spoken to is behind the ports. Must not know AWS, Lambda or a sender.
 
+mod amend;
 pub mod close;
 pub mod converge;
+pub mod drift;
+mod lanes;
 pub mod open;
 pub mod ports;
 pub mod revoke;

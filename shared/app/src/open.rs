@@ -10,19 +10,18 @@ use curfew_domain::event::Actor;
 use curfew_domain::grant::{Cause, Grant, Outcome, State};
 use curfew_domain::ids::{GrantId, GrantIdentity};
 use curfew_domain::request::AccessRequest;
-use curfew_domain::transition::{self, BeginClosing, Command, Opening, Stored, Transition};
+use curfew_domain::transition::{self, BeginClosing, Command, Illegal, Opening, Stored, Transition};
 use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::amend;
 use crate::close::{self, Drive, Ended};
 use crate::ports::{
     AccessPort, ClaimWrite, Clock, Commit, CommitWrite, DeniedRequest, EffectError, Failure, Ledger,
     LedgerError, OpenWrite, Ports, TimerPort,
 };
 
-/// How often one approval may be tried anew after a try that failed before it took effect. Each try is a
-/// grant of its own; a bound keeps a sender that never gives up from filling the ledger.
-pub const ATTEMPTS_MAX: u32 = 8;
+pub use curfew_domain::retry::OPENING_TRIES_MAX as ATTEMPTS_MAX;
 
 /// What an opening invocation brings along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +32,6 @@ pub struct OpenSettings<'a> {
     pub timer: TimerKind,
     /// How long after a timer's time the sweep waits for it.
     pub sweep_grace: SignedDuration,
-    /// Until when this invocation may have a change in flight.
-    pub lease_until: Timestamp,
 }
 
 /// What came of an approval.
@@ -42,16 +39,40 @@ pub struct OpenSettings<'a> {
 pub enum Opened {
     /// AWS confirmed access and timer.
     Activated(Box<Grant>),
+    /// AWS confirmed the window that a later approval gave a live grant.
+    Changed {
+        /// The grant, with its new window.
+        grant: Box<Grant>,
+        /// When it would have ended otherwise.
+        previous_end: Timestamp,
+    },
     /// The same approval came before; this is what became of it.
     Duplicate(Box<Grant>),
+    /// A later approval than this one is in force already.
+    Superseded(Box<Grant>),
+    /// A later approval whose change does not apply to the grant as it is.
+    NotChanged {
+        /// The grant, unchanged.
+        grant: Box<Grant>,
+        /// Why.
+        why: Illegal,
+    },
+    /// AWS refused a later approval's change for good, and the grant was ended: what is attached could not be made
+    /// to agree with what is approved.
+    ChangeRefused {
+        /// The grant, closing or closed.
+        grant: Box<Grant>,
+        /// What AWS said.
+        error: EffectError,
+    },
     /// Denied by a rule, and recorded.
     Denied(Denial),
     /// Its ticket was closed.
     TicketClosed,
     /// Its ticket has a grant of this role already, for a different request.
     Conflict(Box<Grant>),
-    /// It was revoked while it was being opened. No access is left.
-    RevokedMeanwhile(Box<Grant>),
+    /// It was revoked while it was being opened or changed, and is ended as far as stated.
+    RevokedMeanwhile(Ended),
     /// AWS refused it for good as it is.
     Refused {
         /// The grant, closing or closed as failed.
@@ -90,18 +111,26 @@ pub async fn open<P: Ports>(
         let opening = Opening {
             attempt,
             timer: settings.timer,
-            lease_until: settings.lease_until,
+            lease_until: ports.invocation().lease_until,
             sweep_grace: settings.sweep_grace,
         };
         let opened = transition::open(plan.clone(), opening, now);
         match ports.ledger().open(&opened.grant, &opened.events).await? {
             OpenWrite::Written => return finish(ports, opened).await,
             OpenWrite::TicketClosed => return Ok(Opened::TicketClosed),
-            OpenWrite::Exists(stored) => {
-                if let Some(answer) = answer_existing(stored.grant, &plan, attempt) {
-                    return Ok(answer);
+            OpenWrite::EarlierTryChanged => break,
+            OpenWrite::Exists(stored) => match answer_existing(&stored.grant, &plan, attempt) {
+                Existing::Failed => {}
+                Existing::Answer(answer) => return Ok(answer),
+                // What is over is not made again: the sweep ends it.
+                Existing::CutShort if stored.grant.window().is_over_at(now) => {
+                    return Ok(Opened::Duplicate(Box::new(stored.grant)));
                 }
-            }
+                Existing::CutShort => return amend::again(ports, stored.grant).await,
+                Existing::OtherApproval => {
+                    return amend::amend(ports, catalog, *stored, &request, &facts, settings).await;
+                }
+            },
         }
     }
     Ok(Opened::Retry {
@@ -110,27 +139,42 @@ pub async fn open<P: Ports>(
     })
 }
 
-/// What to say of a grant that is there already; nothing, if it failed and may be tried anew.
-fn answer_existing(grant: Grant, plan: &Plan, attempt: u32) -> Option<Opened> {
-    let same = grant.request_digest() == plan.request.digest();
-    let grant = Box::new(grant);
-    match grant.state() {
-        State::Closed { outcome: Outcome::Failed, .. } => {
-            (attempt + 1 >= ATTEMPTS_MAX).then_some(Opened::TooManyAttempts(grant))
+/// What an approval means for a grant that is there already.
+enum Existing {
+    /// It failed; this is another try.
+    Failed,
+    /// There is nothing to be done but to say so.
+    Answer(Opened),
+    /// It is the approval in force, and AWS has yet to be made to agree with it.
+    CutShort,
+    /// It is another approval than any before, on a grant that is live.
+    OtherApproval,
+}
+
+fn answer_existing(grant: &Grant, plan: &Plan, attempt: u32) -> Existing {
+    let digest = plan.request.digest();
+    let boxed = || Box::new(grant.clone());
+    Existing::Answer(match grant.state() {
+        State::Closed { outcome: Outcome::Failed, .. } if attempt + 1 < ATTEMPTS_MAX => {
+            return Existing::Failed;
         }
-        State::Opening { .. } => Some(Opened::Retry {
+        State::Closed { outcome: Outcome::Failed, .. } => Opened::TooManyAttempts(boxed()),
+        State::Opening { .. } => Opened::Retry {
             reason: "another delivery of this approval is being worked on".to_owned(),
-            grant: Some(grant),
-        }),
-        State::Closing { cause: Cause::OpeningFailed | Cause::Abandoned, .. } => Some(Opened::Retry {
+            grant: Some(boxed()),
+        },
+        State::Closing { cause: Cause::OpeningFailed | Cause::Abandoned, .. } => Opened::Retry {
             reason: "an earlier try failed and is being cleaned up".to_owned(),
-            grant: Some(grant),
-        }),
-        State::Active { .. } | State::Closing { .. } | State::Closed { .. } if same => {
-            Some(Opened::Duplicate(grant))
+            grant: Some(boxed()),
+        },
+        State::Active { .. } if grant.request_digest() == digest && amend::is_cut_short(grant) => {
+            return Existing::CutShort;
         }
-        State::Active { .. } | State::Closing { .. } | State::Closed { .. } => Some(Opened::Conflict(grant)),
-    }
+        State::Active { .. } if !grant.knows(&digest) => return Existing::OtherApproval,
+        State::Active { .. } => Opened::Duplicate(boxed()),
+        State::Closing { .. } | State::Closed { .. } if grant.knows(&digest) => Opened::Duplicate(boxed()),
+        State::Closing { .. } | State::Closed { .. } => Opened::Conflict(boxed()),
+    })
 }
 
 /// Denies, unless the request is an approval that was granted before: a retry that comes late gets the
@@ -158,7 +202,7 @@ async fn deny<P: Ports>(
                 Some(stored) => {
                     let failed =
                         matches!(stored.grant.state(), State::Closed { outcome: Outcome::Failed, .. });
-                    if stored.grant.request_digest() == digest {
+                    if stored.grant.knows(&digest) {
                         found = Some(stored.grant);
                     }
                     if !failed {
@@ -172,6 +216,16 @@ async fn deny<P: Ports>(
             return Ok(Opened::Duplicate(Box::new(grant)));
         }
     }
+    record_denial(ports, request, facts, denial).await
+}
+
+/// Denies for good, and keeps it on record.
+pub(crate) async fn record_denial<P: Ports>(
+    ports: &P,
+    request: &AccessRequest,
+    facts: &DecisionFacts,
+    denial: Denial,
+) -> Result<Opened, LedgerError> {
     let denied = DeniedRequest::of(request, denial.code.as_str(), &denial.reason, facts.now);
     ports.ledger().record_denial(&denied).await?;
     Ok(Opened::Denied(denial))
@@ -184,44 +238,49 @@ async fn finish<P: Ports>(ports: &P, opened: Transition) -> Result<Opened, Ledge
     let (attached, timer_set) =
         join(ports.access().attach(&change), ports.timers().set(grant.id(), grant.timer())).await;
     match (attached, timer_set) {
-        (Ok(attached), Ok(timer_set)) => activate(ports, grant, attached, timer_set).await,
-        (Err(error), Ok(_)) => {
-            let settled = error.is_settled();
-            give_up(ports, grant, error, GiveUp { settled, attach_refused: settled }).await
+        (Ok(attached), Ok(timer_set)) => {
+            activate(ports, grant, Actor::GrantFunction, attached, timer_set).await
+        }
+        (Err(error), Ok(timer_set)) => {
+            let attach_refused = error.is_settled();
+            let settled = attach_refused && timer_is_settled(&grant, timer_set.is_settled());
+            give_up(ports, grant, error, GiveUp { settled, attach_refused }).await
         }
         (Ok(attached), Err(error)) => {
-            let settled = attached.found.is_settled() && timer_is_settled(&grant, &error);
+            let settled = attached.is_settled() && timer_is_settled(&grant, error.is_settled());
             give_up(ports, grant, error, GiveUp { settled, attach_refused: false }).await
         }
         (Err(error), Err(timer)) => {
             tracing::warn!(grant.id = %grant.id(), error = %timer, "timer of grant {} not set", grant.id());
             let attach_refused = error.is_settled();
-            let settled = attach_refused && timer_is_settled(&grant, &timer);
+            let settled = attach_refused && timer_is_settled(&grant, timer.is_settled());
             give_up(ports, grant, error, GiveUp { settled, attach_refused }).await
         }
     }
 }
 
-/// Whether a timer that could not be set can do no harm any more. A schedule may land late: it fires once,
-/// finds a closed grant and deletes itself. A rule that lands after its grant was closed would stay.
-fn timer_is_settled(grant: &Grant, error: &EffectError) -> bool {
+/// Whether a setting of the timer can do no harm any more. A schedule may land late: it fires once, finds a
+/// closed grant and deletes itself. A rule that lands after its grant was closed would stay.
+fn timer_is_settled(grant: &Grant, answered_for_good: bool) -> bool {
     match grant.timer().kind {
         TimerKind::Scheduler => true,
-        TimerKind::Rule => error.is_settled(),
+        TimerKind::Rule => answered_for_good,
     }
 }
 
-async fn activate<P: Ports>(
+/// Writes down that AWS confirmed access and timer.
+pub(crate) async fn activate<P: Ports>(
     ports: &P,
     grant: Grant,
+    by: Actor,
     attached: Proof,
     timer_set: Proof,
 ) -> Result<Opened, LedgerError> {
-    let settled = attached.found.is_settled();
-    let command = Command::Activate { attached, timer_set };
+    let settled = attached.is_settled() && timer_is_settled(&grant, timer_set.is_settled());
+    let command = Command::Activate { by: by.clone(), attached, timer_set };
     let activated = transition::transition(&grant, command, ports.clock().now());
     if let Ok(activated) = activated {
-        let commit = Commit { grant: &activated.grant, events: &activated.events, unchanged: None };
+        let commit = Commit { grant: &activated.grant, events: &activated.events, shared: None };
         if ports.ledger().commit(commit).await? == CommitWrite::Written {
             return Ok(Opened::Activated(Box::new(activated.grant)));
         }
@@ -232,35 +291,32 @@ async fn activate<P: Ports>(
         return Ok(Opened::Retry { reason: "the grant is gone from the ledger".to_owned(), grant: None });
     };
     match stored.grant.state() {
-        State::Active { .. } => Ok(Opened::Activated(Box::new(stored.grant))),
-        State::Opening { .. } => Ok(Opened::Retry {
+        State::Active { changing: None, .. } => Ok(Opened::Activated(Box::new(stored.grant))),
+        State::Opening { .. } | State::Active { changing: Some(_), .. } => Ok(Opened::Retry {
             reason: "the grant could not be marked as active".to_owned(),
             grant: Some(Box::new(stored.grant)),
         }),
         State::Closing { .. } | State::Closed { .. } => {
-            let ended = withdraw(ports, stored, settled).await?;
-            Ok(Opened::RevokedMeanwhile(Box::new(ended.grant().clone())))
+            Ok(Opened::RevokedMeanwhile(withdraw(ports, stored, by, settled).await?))
         }
     }
 }
 
 /// Removes what this invocation attached to a grant that somebody else is closing or has closed. Once its own
 /// attach was answered for good, this removal is proof before the lease is over.
-async fn withdraw<P: Ports>(ports: &P, stored: Stored, settled: bool) -> Result<Ended, LedgerError> {
+async fn withdraw<P: Ports>(
+    ports: &P,
+    stored: Stored,
+    actor: Actor,
+    settled: bool,
+) -> Result<Ended, LedgerError> {
     if let State::Closed { .. } = stored.grant.state() {
         // Closed before its lease was over: by a removal after our attach. After it: our attach may be later
         // still, if this process was held up for so long. There is no telling which, so it is removed again.
-        if let Err(error) = close::remove_again(ports, &stored.grant).await {
-            tracing::error!(
-                grant.id = %stored.grant.id(), error,
-                "grant {} was closed during its opening, and what was attached late may still be there",
-                stored.grant.id()
-            );
-        }
-        return Ok(Ended::Closed(Box::new(stored.grant)));
+        return Ok(close::ended_again(ports, stored.grant).await);
     }
     let effects = stored.grant.closing_effects();
-    let drive = Drive { actor: Actor::GrantFunction, by_lease_holder: settled, effects };
+    let drive = Drive { actor, by_lease_holder: settled, effects };
     close::drive(ports, stored, drive).await
 }
 
@@ -302,7 +358,9 @@ async fn give_up<P: Ports>(
     let ended = close::drive(ports, stored, drive).await?;
     let grant = Box::new(ended.grant().clone());
     Ok(match error.failure {
-        Failure::Retryable => Opened::Retry { reason: error.to_string(), grant: Some(grant) },
+        Failure::Retryable | Failure::Throttled => {
+            Opened::Retry { reason: error.to_string(), grant: Some(grant) }
+        }
         Failure::Refused | Failure::Forbidden => Opened::Refused { grant, error },
     })
 }

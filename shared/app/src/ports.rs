@@ -3,16 +3,18 @@
 //!
 //! Every error says whether a retry can help, because that decides who tries again.
 
+use std::cmp::Ordering;
 use std::future::Future;
 
-use curfew_domain::access::Attachment;
+use curfew_domain::access::{Attachment, Route};
 use curfew_domain::effect::{AccessChange, Proof, Timer};
 use curfew_domain::event::Event;
 use curfew_domain::grant::Grant;
 use curfew_domain::ids::{DeliveryId, Email, GrantId, RoleName, Source, TenantId, TicketId};
+use curfew_domain::principal::Principal;
 use curfew_domain::request::{AccessRequest, TicketClosed};
 use curfew_domain::transition::{BeginClosing, Illegal, Stored, Transition};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Everything a use case acts through.
@@ -34,6 +36,17 @@ pub trait Ports: Send + Sync {
     fn timers(&self) -> &Self::Timers;
     /// The time.
     fn clock(&self) -> &Self::Clock;
+    /// This invocation, as far as others must reckon with it.
+    fn invocation(&self) -> &Invocation;
+}
+
+/// What others must know of an invocation that may die at any moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// Its id, unlike any other's: a function's request id.
+    pub id: String,
+    /// Until when a request that it has sent may still land: its deadline, and some time for what is on its way.
+    pub lease_until: Timestamp,
 }
 
 /// Tells the time.
@@ -95,6 +108,8 @@ pub enum OpenWrite {
     Exists(Box<Stored>),
     /// The ticket was closed before; nothing is opened on it any more.
     TicketClosed,
+    /// The try before this one ([`Grant::earlier_try`]) has not failed, or counts as revoked by now.
+    EarlierTryChanged,
 }
 
 /// What came of a claim.
@@ -120,8 +135,33 @@ pub struct Commit<'a> {
     pub grant: &'a Grant,
     /// Unwritten events, in order.
     pub events: &'a [Event],
-    /// A shared attachment that must not have changed its holders since it was read.
-    pub unchanged: Option<(&'a Attachment, u64)>,
+    /// The shared attachment that the grant's removal made agree with its holders.
+    pub shared: Option<SharedRemoval<'a>>,
+}
+
+/// The end of a removal of a shared attachment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedRemoval<'a> {
+    /// The attachment.
+    pub attachment: &'a Attachment,
+    /// The version of its holders that AWS was made to agree with: the commit's condition.
+    pub version: u64,
+    /// Marks that go with it: the removal's own, and those whose time is long over.
+    pub marks: &'a [Removing],
+}
+
+/// The mark of a removal that may have a request under way on a shared attachment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Removing {
+    /// Until when its requests may land.
+    pub until: Timestamp,
+    /// The grant that is removed.
+    pub grant_id: GrantId,
+    /// The invocation that does it.
+    pub by: String,
+    /// Whether the grant is closed already, so that nobody comes after this removal to put its late requests
+    /// right.
+    pub after_close: bool,
 }
 
 /// What came of writing a transition.
@@ -135,22 +175,96 @@ pub enum CommitWrite {
     HoldersChanged,
 }
 
+/// What came of releasing a shared attachment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Released {
+    /// The grant holds it no more, and its removal may begin.
+    Left(Holders),
+    /// The grant's removal has ended already: there is nothing to do for it, and nothing was changed.
+    Ended,
+}
+
 /// Who holds a shared attachment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holders {
-    /// Counts the changes of its holders.
+    /// Counts its openings and releases.
     pub version: u64,
     /// The grants that justify it.
     pub grants: Vec<GrantId>,
+    /// The marks of all removals but the one that asks, those included whose time is over.
+    pub removing: Vec<Removing>,
 }
 
-/// A grant that the sweep should look at.
+/// What the sweep should look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DueItem {
+    /// A grant.
+    Grant(GrantId),
+    /// A closed ticket whose grants were not all begun to be ended.
+    Ticket(Source, TicketId),
+}
+
+/// One piece of work for the sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// Which.
-    pub grant_id: GrantId,
-    /// Since when, as the index says; the grant itself decides.
+    /// On what.
+    pub item: DueItem,
+    /// Since when, as the index says; the item itself decides.
     pub due_at: Timestamp,
+    /// Whether it comes first in its minute. Closed tickets do.
+    pub privileged: bool,
+}
+
+impl Due {
+    /// The order of work: by the minute; in it, what is privileged first; then the longest due. Total.
+    #[must_use]
+    pub fn order(&self, other: &Self) -> Ordering {
+        let key = |due: &Self| (due.due_at.as_second().div_euclid(60), !due.privileged, due.due_at);
+        key(self).cmp(&key(other)).then_with(|| self.item.cmp(&other.item))
+    }
+}
+
+/// What one principal has in IAM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Who.
+    pub principal: Principal,
+    /// Their inline policies: name and document, as JSON text.
+    pub inline: Vec<(String, String)>,
+    /// ARNs of the managed policies attached to them.
+    pub attached: Vec<String>,
+}
+
+/// One page of what an account's users and roles have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryPage {
+    /// Users and roles that Curfew could give access to.
+    pub held: Vec<Held>,
+    /// Where the next page begins; none, if this is the last.
+    pub next: Option<String>,
+}
+
+/// How far the drift lap over an account is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftLap {
+    /// When the lap began.
+    pub began_at: Timestamp,
+    /// Where it goes on; none, if it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Something under Curfew's names that no grant of this ledger accounts for. It is told, and left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stray {
+    /// On whom.
+    pub principal: Principal,
+    /// The inline policy's name, or the managed policy's ARN.
+    pub policy: String,
+    /// What about it, for operators.
+    pub what: String,
+    /// When it was seen.
+    pub at: Timestamp,
 }
 
 /// A grant with its whole story.
@@ -168,7 +282,7 @@ pub struct Story {
 /// indexes that lag: what they find must be decided on the grant itself.
 pub trait Ledger: Send + Sync {
     /// Writes a new grant with its events and its ticket's link, and adds it to the holders of its
-    /// shared attachment, all or nothing.
+    /// shared attachment, all or nothing: if the ticket is not closed, and the try before it failed.
     fn open(
         &self,
         grant: &Grant,
@@ -192,18 +306,43 @@ pub trait Ledger: Send + Sync {
     /// Reads a grant with all its events.
     fn story(&self, id: &GrantId) -> impl Future<Output = Result<Option<Story>, LedgerError>> + Send;
 
-    /// Takes a grant off the holders of a shared attachment, if it is on them, and says who is left.
+    /// Takes a grant off the holders of a shared attachment, leaves the mark of this removal there, and says
+    /// who is left and who else is removing. The grant counts as leaving until a commit ends its removal; after
+    /// that only a mark that says so (`after_close`) is taken.
     fn release(
         &self,
         attachment: &Attachment,
         id: &GrantId,
-    ) -> impl Future<Output = Result<Holders, LedgerError>> + Send;
+        mine: &Removing,
+    ) -> impl Future<Output = Result<Released, LedgerError>> + Send;
 
-    /// Marks a ticket as closed for good. Idempotent.
+    /// Takes marks of removals off a shared attachment: of them nothing is under way any more.
+    fn unmark(
+        &self,
+        attachment: &Attachment,
+        marks: &[Removing],
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Marks a ticket as closed for good, and has it due for the sweep until [`Ledger::settle_ticket`].
+    /// Idempotent: a ticket that was closed before stays as it is.
     fn close_ticket(
         &self,
         closed: &TicketClosed,
         now: Timestamp,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// What closed a ticket; none, if it is not closed.
+    fn closed_ticket(
+        &self,
+        source: &Source,
+        ticket: &TicketId,
+    ) -> impl Future<Output = Result<Option<TicketClosed>, LedgerError>> + Send;
+
+    /// Has a closed ticket no longer due: the end of all its grants was begun.
+    fn settle_ticket(
+        &self,
+        source: &Source,
+        ticket: &TicketId,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Writes a denial down. The same request denied again by the same rule changes nothing.
@@ -228,9 +367,39 @@ pub trait Ledger: Send + Sync {
         tenant: &TenantId,
     ) -> impl Future<Output = Result<Vec<GrantId>, LedgerError>> + Send;
 
-    /// At most `limit` grants that are due at `now`, longest due first.
-    fn due(&self, now: Timestamp, limit: usize)
-    -> impl Future<Output = Result<Vec<Due>, LedgerError>> + Send;
+    /// A principal's grants in a tenant that have not ended.
+    fn live_of_principal(
+        &self,
+        tenant: &TenantId,
+        principal: &Principal,
+    ) -> impl Future<Output = Result<Vec<GrantId>, LedgerError>> + Send;
+
+    /// At most `limit` pieces of work that are due at `now`, in [`Due::order`], those after `after` only.
+    fn due(
+        &self,
+        now: Timestamp,
+        after: Option<&Due>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Due>, LedgerError>> + Send;
+
+    /// How far the drift lap over an account is; none, if there never was one.
+    fn drift_lap(&self, account: &str) -> impl Future<Output = Result<Option<DriftLap>, LedgerError>> + Send;
+
+    /// Keeps how far the drift lap over an account is. False, if somebody else moved it on since `before`.
+    fn save_drift_lap(
+        &self,
+        account: &str,
+        before: Option<&DriftLap>,
+        lap: &DriftLap,
+    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    /// Writes down that something was seen which no grant accounts for. True, if it is to be told: it was
+    /// seen before at least `margin` ago, and not told yet.
+    fn record_stray(
+        &self,
+        stray: &Stray,
+        margin: SignedDuration,
+    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 }
 
 /// IAM in the tenants' accounts.
@@ -240,11 +409,18 @@ pub trait AccessPort: Send + Sync {
 
     /// Detaches. If it is not there (any more), that is proof too.
     fn detach(&self, change: &AccessChange) -> impl Future<Output = Result<Proof, EffectError>> + Send;
+
+    /// Reads one page of what the users and roles of an account have; the first, if `page` is none.
+    fn inventory(
+        &self,
+        route: &Route,
+        page: Option<&str>,
+    ) -> impl Future<Output = Result<InventoryPage, EffectError>> + Send;
 }
 
 /// Expiry timers.
 pub trait TimerPort: Send + Sync {
-    /// Sets a timer. The same again is no change.
+    /// Sets a timer, or moves the one of that name. The same again is no change.
     fn set(
         &self,
         grant_id: &GrantId,
@@ -270,8 +446,10 @@ pub struct LedgerError {
 /// How an effect failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Failure {
-    /// Throttled, timed out, broken off, or AWS at fault. It may have taken effect, or still may.
+    /// Timed out, broken off, or AWS at fault. It may have taken effect, or still may.
     Retryable,
+    /// AWS is asked too often. That is not about this grant; an earlier try of the request may have taken effect.
+    Throttled,
     /// AWS refused it for good as it is: it did not take effect, and the same again is refused again.
     Refused,
     /// Curfew itself is not permitted to do it: somebody has to change a policy.
@@ -298,7 +476,7 @@ impl EffectError {
     pub fn is_settled(&self) -> bool {
         match self.failure {
             Failure::Refused | Failure::Forbidden => true,
-            Failure::Retryable => false,
+            Failure::Retryable | Failure::Throttled => false,
         }
     }
 }

@@ -4,6 +4,7 @@ use curfew_domain::event::Actor;
 use curfew_domain::grant::{Cause, Grant};
 use curfew_domain::ids::{Email, GrantId, Source, TenantId, TicketId};
 use curfew_domain::request::TicketClosed;
+use curfew_domain::retry::ROUNDS_MAX;
 use curfew_domain::transition::{BeginClosing, Command, Illegal, Stored, transition};
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -77,12 +78,16 @@ async fn begin<P: Ports>(ports: &P, id: &GrantId, begin: &BeginClosing) -> Resul
         | Illegal::AlreadyActive
         | Illegal::NotSettled { .. }
         | Illegal::NotProven
-        | Illegal::NotClosing => Begun::Done(Revoked::NotDue(Box::new(stored.grant))),
+        | Illegal::NotClosing
+        | Illegal::ChangeHeld { .. }
+        | Illegal::NotChanging
+        | Illegal::NotActive
+        | Illegal::NotNewer
+        | Illegal::OtherAccess
+        | Illegal::TooManyChanges
+        | Illegal::NoDrift => Begun::Done(Revoked::NotDue(Box::new(stored.grant))),
     })
 }
-
-/// How often a failed opening is looked at again because somebody else wrote it meanwhile.
-const OVERRULE_ROUNDS_MAX: u32 = 4;
 
 /// Has a grant whose opening failed count as revoked: somebody wants it ended, so a redelivery of its
 /// approval must not try it anew.
@@ -96,7 +101,7 @@ async fn overrule<P: Ports>(
         message,
         retryable,
     };
-    for _ in 0..OVERRULE_ROUNDS_MAX {
+    for _ in 0..ROUNDS_MAX {
         if !stored.grant.may_be_tried_anew() {
             return Ok(stored);
         }
@@ -105,7 +110,7 @@ async fn overrule<P: Ports>(
             .map_err(|illegal| unwritten(illegal.to_string(), false))?;
         let mut events = stored.unwritten.clone();
         events.extend(next.events);
-        let commit = Commit { grant: &next.grant, events: &events, unchanged: None };
+        let commit = Commit { grant: &next.grant, events: &events, shared: None };
         if ports.ledger().commit(commit).await? == CommitWrite::Written {
             return Ok(Stored::settled(next.grant));
         }
@@ -245,6 +250,19 @@ pub async fn close_ticket<P: Ports>(
     stop_at: Timestamp,
 ) -> Result<Vec<(GrantId, Result<Revoked, LedgerError>)>, LedgerError> {
     ports.ledger().close_ticket(closed, ports.clock().now()).await?;
+    end_ticket(ports, closed, stop_at).await
+}
+
+/// Ends what a closed ticket justified. Until the end of all of it was begun, the ticket stays due for the
+/// sweep.
+///
+/// # Errors
+/// As [`close_ticket`].
+pub(crate) async fn end_ticket<P: Ports>(
+    ports: &P,
+    closed: &TicketClosed,
+    stop_at: Timestamp,
+) -> Result<Vec<(GrantId, Result<Revoked, LedgerError>)>, LedgerError> {
     let found = ports.ledger().grants_of_ticket(Some(&closed.source), &closed.ticket).await?;
     let actor = match &closed.closed_by {
         Some(person) => Actor::Person(person.clone()),
@@ -255,5 +273,13 @@ pub async fn close_ticket<P: Ports>(
         None => format!("ticket {} was closed", closed.ticket),
     };
     let begin = BeginClosing { cause: Cause::Revoked, actor, reason, settled: false };
-    Ok(revoke_all(ports, found.into_iter().map(|(_, id)| id).collect(), &begin, stop_at).await)
+    let ended = revoke_all(ports, found.into_iter().map(|(_, id)| id).collect(), &begin, stop_at).await;
+    // What was begun is the sweep's work by itself. A drive that failed was begun; a claim that failed was not.
+    if ended.iter().all(|(_, revoked)| revoked.is_ok())
+        && let Err(error) = ports.ledger().settle_ticket(&closed.source, &closed.ticket).await
+    {
+        let ticket = &closed.ticket;
+        tracing::warn!(%ticket, %error, "ticket {ticket} stays due, although all its grants are being ended");
+    }
+    Ok(ended)
 }

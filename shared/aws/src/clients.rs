@@ -4,38 +4,34 @@
 //! Knows nothing of what the clients are used for.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use curfew_domain::retry::{
+    ATTEMPT_TIMEOUT, CALL_BACKOFF, CALL_TIMEOUT, CALL_TRIES, CONNECT_TIMEOUT, LEDGER_CALL_BACKOFF,
+    LEDGER_CALL_TRIES,
+};
 
+use crate::deadline::Deadline;
 use crate::ledger::RetryConflicts;
 
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long AWS may take to answer one attempt.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long a call may take with all its attempts. An opening makes three calls one after the other; if
-/// all of them hang, it can still say so before its function's time is over (25 s in the template).
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(7);
-
-/// How often a call is tried altogether.
-const ATTEMPTS_MAX: u32 = 3;
-
-/// As [`ATTEMPTS_MAX`], for DynamoDB: a transaction that met another one is worth one more.
-const LEDGER_ATTEMPTS_MAX: u32 = 4;
-
-/// The longest first pause before DynamoDB is asked again: conflicts are over in milliseconds.
-const LEDGER_BACKOFF: Duration = Duration::from_millis(50);
+/// A client of a service. A macro, because every service's is a type of its own.
+macro_rules! client {
+    ($aws:expr, $service:ident) => {
+        $service::Client::from_conf(
+            $service::config::Builder::from(&$aws.config).interceptor($aws.deadline.clone()).build(),
+        )
+    };
+}
 
 /// Configuration and clients of the AWS SDK.
 pub struct Aws {
     config: SdkConfig,
+    deadline: Deadline,
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
@@ -61,7 +57,9 @@ impl Aws {
             .region(EnvironmentVariableRegionProvider::new())
             .credentials_provider(EnvironmentVariableCredentialsProvider::new())
             .timeout_config(timeouts())
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            .retry_config(
+                RetryConfig::standard().with_max_attempts(CALL_TRIES).with_initial_backoff(CALL_BACKOFF),
+            )
             .load()
             .await;
         Self::from_config(config)
@@ -72,6 +70,7 @@ impl Aws {
     pub fn from_config(config: SdkConfig) -> Self {
         Self {
             config,
+            deadline: Deadline::default(),
             dynamodb: OnceLock::new(),
             eventbridge: OnceLock::new(),
             iam: OnceLock::new(),
@@ -81,37 +80,44 @@ impl Aws {
         }
     }
 
+    /// From now on every call ends in as much time as this says when it begins, whatever it was allowed otherwise.
+    /// A process serves one invocation at a time, so there is one such limit.
+    pub fn limit(&self, time_left: Arc<dyn Fn() -> Duration + Send + Sync>) {
+        self.deadline.set(time_left);
+    }
+
     pub(crate) fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.dynamodb.get_or_init(|| {
             let retries = RetryConfig::standard()
-                .with_max_attempts(LEDGER_ATTEMPTS_MAX)
-                .with_initial_backoff(LEDGER_BACKOFF);
+                .with_max_attempts(LEDGER_CALL_TRIES)
+                .with_initial_backoff(LEDGER_CALL_BACKOFF);
             let config = aws_sdk_dynamodb::config::Builder::from(&self.config)
                 .retry_config(retries)
                 .retry_classifier(RetryConflicts)
+                .interceptor(self.deadline.clone())
                 .build();
             aws_sdk_dynamodb::Client::from_conf(config)
         })
     }
 
     pub(crate) fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
-        self.eventbridge.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
+        self.eventbridge.get_or_init(|| client!(self, aws_sdk_eventbridge))
     }
 
     pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
-        self.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.config))
+        self.iam.get_or_init(|| client!(self, aws_sdk_iam))
     }
 
     pub(crate) fn scheduler(&self) -> &aws_sdk_scheduler::Client {
-        self.scheduler.get_or_init(|| aws_sdk_scheduler::Client::new(&self.config))
+        self.scheduler.get_or_init(|| client!(self, aws_sdk_scheduler))
     }
 
     pub(crate) fn secretsmanager(&self) -> &aws_sdk_secretsmanager::Client {
-        self.secretsmanager.get_or_init(|| aws_sdk_secretsmanager::Client::new(&self.config))
+        self.secretsmanager.get_or_init(|| client!(self, aws_sdk_secretsmanager))
     }
 
     pub(crate) fn sts(&self) -> &aws_sdk_sts::Client {
-        self.sts.get_or_init(|| aws_sdk_sts::Client::new(&self.config))
+        self.sts.get_or_init(|| client!(self, aws_sdk_sts))
     }
 }
 
@@ -120,6 +126,6 @@ fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
         .build()
 }

@@ -10,13 +10,29 @@ use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ConnectorError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId as _;
 
-/// Codes that say: not now. Throttling, changes that meet, credentials that ran out.
-const RETRYABLE: &[&str] = &[
+/// Codes that say: not so often. The request was not looked at, and nothing is wrong with it. They come to light only
+/// after the SDK's own tries, with its pauses between them.
+const THROTTLED: &[&str] = &[
     "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingError",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+
+/// Codes that say: not now. Changes that meet, credentials that ran out, AWS at fault.
+const RETRYABLE: &[&str] = &[
     "ConcurrentModification",
     "ConcurrentModificationException",
     "ConflictException",
-    "EC2ThrottledException",
     "EntityTemporarilyUnmodifiable",
     "ExpiredToken",
     "ExpiredTokenException",
@@ -25,21 +41,11 @@ const RETRYABLE: &[&str] = &[
     "InternalServerError",
     "InternalServerException",
     "InternalServiceError",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
     "RequestExpired",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
     "RequestTimeout",
     "RequestTimeoutException",
     "ServiceFailure",
     "ServiceUnavailable",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
     "TransactionConflictException",
     "TransactionInProgressException",
 ];
@@ -138,7 +144,10 @@ impl Failed {
 
     /// As the failure of the ledger.
     pub(crate) fn ledger(self, operation: &'static str) -> LedgerError {
-        let retryable = self.failure == Failure::Retryable;
+        let retryable = match self.failure {
+            Failure::Retryable | Failure::Throttled => true,
+            Failure::Refused | Failure::Forbidden => false,
+        };
         LedgerError { operation, message: format!("{}: {}", self.code, self.said()), retryable }
     }
 
@@ -167,6 +176,9 @@ pub(crate) fn failure_of_entry(code: &str) -> Failure {
 /// What a code and a status mean. An unknown code is judged by its status: AWS answers 4xx for what it
 /// did not do, and 5xx where it can't say.
 fn failure(code: &str, status: u16) -> Failure {
+    if THROTTLED.contains(&code) {
+        return Failure::Throttled;
+    }
     if RETRYABLE.contains(&code) {
         return Failure::Retryable;
     }
@@ -178,7 +190,8 @@ fn failure(code: &str, status: u16) -> Failure {
     }
     match status {
         401 | 403 => Failure::Forbidden,
-        408 | 425 | 429 => Failure::Retryable,
+        429 => Failure::Throttled,
+        408 | 425 => Failure::Retryable,
         400..=499 => Failure::Refused,
         _ => Failure::Retryable,
     }

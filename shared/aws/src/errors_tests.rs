@@ -13,17 +13,19 @@ async fn read(reply: Reply) -> Failed {
 #[tokio::test]
 async fn every_class_of_answer_has_its_meaning() {
     for (status, code, failure) in [
-        (400, "Throttling", Failure::Retryable),
-        (400, "ThrottlingException", Failure::Retryable),
-        (400, "RequestLimitExceeded", Failure::Retryable),
-        (400, "ProvisionedThroughputExceededException", Failure::Retryable),
+        (400, "Throttling", Failure::Throttled),
+        (400, "ThrottlingException", Failure::Throttled),
+        (400, "RequestLimitExceeded", Failure::Throttled),
+        (400, "ProvisionedThroughputExceededException", Failure::Throttled),
         (409, "ConcurrentModification", Failure::Retryable),
         (409, "EntityTemporarilyUnmodifiable", Failure::Retryable),
         (403, "ExpiredToken", Failure::Retryable),
         (500, "ServiceFailure", Failure::Retryable),
         (503, "ServiceUnavailable", Failure::Retryable),
         (503, "SomethingNew", Failure::Retryable),
-        (429, "SomethingNew", Failure::Retryable),
+        (429, "SomethingNew", Failure::Throttled),
+        (429, "TooManyRequestsException", Failure::Throttled),
+        (408, "SomethingNew", Failure::Retryable),
         (403, "AccessDenied", Failure::Forbidden),
         (400, "AccessDeniedException", Failure::Forbidden),
         (403, "InvalidClientTokenId", Failure::Forbidden),
@@ -49,6 +51,22 @@ async fn every_class_of_answer_has_its_meaning() {
     }
 }
 
+/// One answer that says "too often" is the SDK's business; it comes to light when all tries were answered so.
+#[tokio::test]
+async fn throttling_is_told_once_the_sdk_has_tried_enough() {
+    let put = async |replies: Vec<Reply>| {
+        let (aws, script) = aws(replies);
+        let call = aws.iam().put_user_policy().user_name("ana").policy_name("p").policy_document("{}");
+        let failure = call.send().await.err().map(|error| Failed::of(&error).failure);
+        (failure, script.calls().len())
+    };
+    let throttled = || Reply::xml_error(400, "Throttling");
+    assert_eq!(put(vec![throttled()]).await, (Some(Failure::Throttled), 3));
+    assert_eq!(put(vec![throttled(), Reply::xml_done("PutUserPolicy")]).await, (None, 2));
+    // The last answer counts; what an earlier try may have done is told by `Attempts`.
+    assert_eq!(put(vec![Reply::Broken, Reply::Broken, throttled()]).await, (Some(Failure::Throttled), 3));
+}
+
 #[tokio::test]
 async fn no_readable_answer_leaves_open_what_happened() {
     let broken = read(Reply::Broken).await;
@@ -69,7 +87,7 @@ async fn a_call_that_was_never_sent_is_refused_for_good() {
 
 #[test]
 fn no_code_has_two_meanings() {
-    let mut codes: Vec<&str> = [RETRYABLE, FORBIDDEN, REFUSED].concat();
+    let mut codes: Vec<&str> = [THROTTLED, RETRYABLE, FORBIDDEN, REFUSED].concat();
     let all = codes.len();
     codes.sort_unstable();
     codes.dedup();
@@ -78,9 +96,12 @@ fn no_code_has_two_meanings() {
 
 #[test]
 fn the_ledger_retries_what_may_pass_and_nothing_else() {
-    for (failure, retryable) in
-        [(Failure::Retryable, true), (Failure::Refused, false), (Failure::Forbidden, false)]
-    {
+    for (failure, retryable) in [
+        (Failure::Retryable, true),
+        (Failure::Throttled, true),
+        (Failure::Refused, false),
+        (Failure::Forbidden, false),
+    ] {
         let failed = Failed {
             failure,
             code: "C".to_owned(),

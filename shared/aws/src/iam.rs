@@ -1,4 +1,5 @@
-//! Access in IAM: puts and deletes a grant's inline policy, attaches and detaches a managed one.
+//! Access in IAM: puts and deletes a grant's inline policy, attaches and detaches a managed one. (What accounts
+//! hold is read in `inventory`.)
 //!
 //! Inline policies are named after their grant, so nothing is shared and every call can be repeated.
 //! Managed policies are shared: whether to detach is decided before, from the holders in the ledger.
@@ -6,11 +7,11 @@
 
 use std::sync::Arc;
 
-use aws_sdk_iam::config::{Builder as Override, IdentityCache};
+use aws_sdk_iam::config::{Builder as Override, Credentials, IdentityCache};
 use aws_sdk_iam::operation::RequestId as _;
 use aws_sdk_iam::types::AttachedPolicy;
-use curfew_app::ports::{AccessPort, Clock, EffectError, Failure};
-use curfew_domain::access::Access;
+use curfew_app::ports::{AccessPort, Clock, EffectError, InventoryPage};
+use curfew_domain::access::{Access, Route};
 use curfew_domain::effect::{AccessChange, Found, Proof};
 use curfew_domain::principal::PrincipalKind;
 
@@ -34,6 +35,22 @@ const LISTED_MAX: i32 = 100;
 
 fn lists(attached: &[AttachedPolicy], policy_arn: &str) -> bool {
     attached.iter().any(|policy| policy.policy_arn() == Some(policy_arn))
+}
+
+/// Has a call made with a session's credentials; with Curfew's own, if there are none.
+pub(crate) fn session_with(credentials: Option<Credentials>) -> Override {
+    match credentials {
+        // The cache of identities would keep every session's credentials for as long as the client lives.
+        Some(credentials) => {
+            Override::new().credentials_provider(credentials).identity_cache(IdentityCache::no_cache())
+        }
+        None => Override::new(),
+    }
+}
+
+/// Whether IAM does not accept the session's credentials (any more).
+pub(crate) fn is_spent_session(failed: &Failed) -> bool {
+    ["ExpiredToken", "InvalidClientTokenId"].contains(&failed.code.as_str())
 }
 
 /// Sends one call of IAM, as the agent role if there is one, and keeps of the answer what is wanted: its
@@ -63,11 +80,15 @@ impl<C: Clock> IamAccess<C> {
         let Some(agent) = &change.route.agent else {
             return Ok(None);
         };
-        let credentials = self.agents.credentials(change, agent).await?;
-        // The cache of identities would keep every session's credentials for as long as the client lives.
-        let session =
-            Override::new().credentials_provider(credentials).identity_cache(IdentityCache::no_cache());
-        Ok(Some(session))
+        Ok(Some(session_with(Some(self.agents.credentials(change, agent).await?))))
+    }
+
+    pub(crate) fn agents(&self) -> &AgentRoles<C> {
+        &self.agents
+    }
+
+    pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
+        self.aws.iam()
     }
 
     /// Proof that what IAM would not let us remove is not there, if IAM says so.
@@ -75,7 +96,12 @@ impl<C: Clock> IamAccess<C> {
     /// Curfew may change only principals that carry a boundary. One that was deleted carries none, nor does
     /// one that was never fit for a grant: IAM then answers a removal with `AccessDenied`, although there
     /// may be nothing to remove. Reading needs no boundary. Costs a call, and only then.
-    async fn absence(&self, change: &AccessChange, session: Option<&Override>) -> Option<Proof> {
+    async fn absence(
+        &self,
+        change: &AccessChange,
+        session: Option<&Override>,
+        removal: &Attempts,
+    ) -> Option<Proof> {
         let attempts = Attempts::default();
         let iam = self.aws.iam();
         let principal = change.access.principal();
@@ -110,14 +136,13 @@ impl<C: Clock> IamAccess<C> {
             Err(failed) if failed.code == "NoSuchEntity" => failed.request_id,
             Err(_) => return None,
         };
-        Some(proof(&*self.clock, Found::Absent, request_id.as_deref()))
+        Some(proof(&*self.clock, Found::Absent, request_id.as_deref(), removal))
     }
 
     /// Forgets a session that IAM no longer accepts, so that the next try assumes the agent role anew.
     fn forget_session_if_spent(&self, change: &AccessChange, failed: &Failed) {
-        let spent = ["ExpiredToken", "InvalidClientTokenId"].contains(&failed.code.as_str());
-        if let (true, Some(agent)) = (spent, &change.route.agent) {
-            self.agents.forget(agent, &change.grant_id);
+        if let (true, Some(agent)) = (is_spent_session(failed), &change.route.agent) {
+            self.agents.forget(agent, Some(&change.grant_id));
         }
     }
 }
@@ -149,19 +174,10 @@ impl<C: Clock> AccessPort for IamAccess<C> {
             }
         };
         match sent {
-            Ok(request_id) => {
-                let found = if attempts.any_unanswered() { Found::AppliedUnsettled } else { Found::Applied };
-                Ok(proof(&*self.clock, found, request_id.as_deref()))
-            }
-            Err(mut failed) => {
+            Ok(request_id) => Ok(proof(&*self.clock, Found::Applied, request_id.as_deref(), &attempts)),
+            Err(failed) => {
                 self.forget_session_if_spent(change, &failed);
-                if attempts.any_unanswered() && failed.failure != Failure::Retryable {
-                    failed.failure = Failure::Retryable;
-                    failed
-                        .message
-                        .push_str("; an earlier attempt went without an answer and may still take effect");
-                }
-                Err(failed.effect(operation))
+                Err(attempts.judge(failed).effect(operation))
             }
         }
     }
@@ -190,21 +206,25 @@ impl<C: Clock> AccessPort for IamAccess<C> {
             }
         };
         match sent {
-            Ok(request_id) => Ok(proof(&*self.clock, Found::Deleted, request_id.as_deref())),
+            Ok(request_id) => Ok(proof(&*self.clock, Found::Deleted, request_id.as_deref(), &attempts)),
             // The policy is not on the principal, or the principal itself is gone.
             Err(failed) if failed.code == "NoSuchEntity" => {
-                Ok(proof(&*self.clock, Found::Absent, failed.request_id.as_deref()))
+                Ok(proof(&*self.clock, Found::Absent, failed.request_id.as_deref(), &attempts))
             }
             Err(failed) => {
                 self.forget_session_if_spent(change, &failed);
                 if failed.code == "AccessDenied"
-                    && let Some(absent) = self.absence(change, session.as_ref()).await
+                    && let Some(absent) = self.absence(change, session.as_ref(), &attempts).await
                 {
                     return Ok(absent);
                 }
-                Err(failed.effect(operation))
+                Err(attempts.judge(failed).effect(operation))
             }
         }
+    }
+
+    async fn inventory(&self, route: &Route, page: Option<&str>) -> Result<InventoryPage, EffectError> {
+        self.page(route, page).await
     }
 }
 

@@ -50,8 +50,14 @@ async fn each_kind_of_access_on_each_kind_of_principal_has_its_own_pair_of_calls
         let document = script.seen()[0].form().get("PolicyDocument").cloned();
         assert_eq!(document.is_some(), attach.starts_with("Put"));
         let request = Some("r-1".to_owned());
-        assert_eq!(attached, Proof { found: Found::Applied, at: at(NOW), aws_request_id: request.clone() });
-        assert_eq!(detached, Proof { found: Found::Deleted, at: at(NOW), aws_request_id: request });
+        assert_eq!(
+            attached,
+            Proof { found: Found::Applied, at: at(NOW), aws_request_id: request.clone(), unsettled: false }
+        );
+        assert_eq!(
+            detached,
+            Proof { found: Found::Deleted, at: at(NOW), aws_request_id: request, unsettled: false }
+        );
     }
 }
 
@@ -139,10 +145,12 @@ async fn a_refusal_settles_nothing_if_an_earlier_attempt_may_still_land() {
     assert_eq!(script.calls().len(), 1);
 
     for first in [Reply::Broken, Reply::xml_error(503, "ServiceUnavailable")] {
-        let (iam, script, _) = access([first, refused.clone()]);
+        let (iam, script, _) = access([first.clone(), refused.clone()]);
         let error = iam.attach(&change).await.unwrap_err();
         assert_eq!(script.calls().len(), 2);
         assert_eq!((error.is_settled(), error.code.as_str()), (false, "LimitExceeded"), "{error}");
+        let (iam, _, _) = access([first, refused.clone()]);
+        assert!(!iam.detach(&change).await.unwrap_err().is_settled());
     }
 
     // Throttled is an answer: that attempt did nothing.
@@ -152,16 +160,26 @@ async fn a_refusal_settles_nothing_if_an_earlier_attempt_may_still_land() {
 }
 
 #[tokio::test]
-async fn an_attach_at_the_second_try_is_settled_only_if_the_first_was_answered() {
+async fn what_is_done_at_the_second_try_is_settled_only_if_the_first_was_answered() {
     let change = change(inline(USER), None);
-    for (first, found) in [
-        (Reply::Broken, Found::AppliedUnsettled),
-        (Reply::xml_error(500, "ServiceFailure"), Found::AppliedUnsettled),
-        (Reply::xml_error(400, "Throttling"), Found::Applied),
+    for (first, unsettled) in [
+        (Reply::Broken, true),
+        (Reply::xml_error(500, "ServiceFailure"), true),
+        (Reply::xml_error(400, "Throttling"), false),
     ] {
-        let (iam, script, _) = access([first, Reply::xml_done("PutUserPolicy")]);
-        assert_eq!(iam.attach(&change).await.unwrap().found, found);
+        let (iam, script, _) = access([first.clone(), Reply::xml_done("PutUserPolicy")]);
+        let attached = iam.attach(&change).await.unwrap();
+        assert_eq!((attached.found, attached.unsettled), (Found::Applied, unsettled));
         assert_eq!(script.calls().len(), 2);
+        // The first may land after this one was answered, and take away what was attached since.
+        for (second, found) in [
+            (Reply::xml_done("DeleteUserPolicy"), Found::Deleted),
+            (Reply::xml_error(404, "NoSuchEntity"), Found::Absent),
+        ] {
+            let (iam, _, _) = access([first.clone(), second]);
+            let detached = iam.detach(&change).await.unwrap();
+            assert_eq!((detached.found, detached.unsettled), (found, unsettled));
+        }
     }
 }
 

@@ -7,8 +7,10 @@
 
 mod attempts;
 mod clients;
+mod deadline;
 mod errors;
 mod iam;
+mod inventory;
 mod ledger;
 mod rules;
 #[cfg(test)]
@@ -21,11 +23,14 @@ mod timers;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use attempts::Attempts;
 use curfew_app::Ports;
-use curfew_app::ports::Clock;
+use curfew_app::ports::{Clock, Invocation};
 use curfew_domain::effect::{Found, Proof};
-use curfew_domain::window::whole_second;
+use curfew_domain::retry::{CALL_MARGIN, LEASE_GRACE};
+use curfew_domain::window::{plus, whole_second};
 
 pub use clients::Aws;
 pub use iam::IamAccess;
@@ -56,27 +61,47 @@ pub struct TimerTarget {
     pub dlq_arn: Option<String>,
 }
 
-/// All ports on AWS.
+/// What all invocations of a process share: clients, and what was kept of earlier answers.
 #[derive(Debug)]
-pub struct AwsPorts<C> {
+pub struct AwsServices<C> {
+    aws: Arc<Aws>,
     ledger: DynamoLedger,
     access: IamAccess<C>,
     timers: Timers<C>,
     clock: Arc<C>,
 }
 
-impl<C: Clock> AwsPorts<C> {
-    /// Ports over one set of clients. Nothing is sent and no client is built before it is needed.
+impl<C: Clock + 'static> AwsServices<C> {
+    /// Services over one set of clients. Nothing is sent and no client is built before it is needed.
     #[must_use]
-    pub fn new(aws: Arc<Aws>, settings: AwsSettings, clock: Arc<C>) -> Self {
+    pub fn new(aws: Arc<Aws>, settings: AwsSettings, clock: Arc<C>) -> Arc<Self> {
         let AwsSettings { table, schedule_group, timer_target } = settings;
-        Self {
+        Arc::new(Self {
             ledger: DynamoLedger::new(Arc::clone(&aws), table),
             access: IamAccess::new(Arc::clone(&aws), Arc::clone(&clock)),
-            timers: Timers::new(aws, schedule_group, timer_target, Arc::clone(&clock)),
+            timers: Timers::new(Arc::clone(&aws), schedule_group, timer_target, Arc::clone(&clock)),
+            aws,
             clock,
-        }
+        })
     }
+
+    /// All ports, for one invocation. Whatever they call ends before it does.
+    #[must_use]
+    pub fn during(self: &Arc<Self>, invocation: Invocation) -> AwsPorts<C> {
+        let clock = Arc::clone(&self.clock);
+        let until = plus(invocation.lease_until, -(LEASE_GRACE + CALL_MARGIN));
+        self.aws.limit(Arc::new(move || {
+            Duration::try_from(until.duration_since(clock.now())).unwrap_or(Duration::ZERO)
+        }));
+        AwsPorts { services: Arc::clone(self), invocation }
+    }
+}
+
+/// All ports on AWS, for one invocation.
+#[derive(Debug)]
+pub struct AwsPorts<C> {
+    services: Arc<AwsServices<C>>,
+    invocation: Invocation,
 }
 
 impl<C: Clock> Ports for AwsPorts<C> {
@@ -86,23 +111,32 @@ impl<C: Clock> Ports for AwsPorts<C> {
     type Clock = C;
 
     fn ledger(&self) -> &Self::Ledger {
-        &self.ledger
+        &self.services.ledger
     }
 
     fn access(&self) -> &Self::Access {
-        &self.access
+        &self.services.access
     }
 
     fn timers(&self) -> &Self::Timers {
-        &self.timers
+        &self.services.timers
     }
 
     fn clock(&self) -> &Self::Clock {
-        &self.clock
+        &self.services.clock
+    }
+
+    fn invocation(&self) -> &Invocation {
+        &self.invocation
     }
 }
 
-/// AWS's word that an effect holds, as of now.
-fn proof(clock: &impl Clock, found: Found, request_id: Option<&str>) -> Proof {
-    Proof { found, at: whole_second(clock.now()), aws_request_id: request_id.map(str::to_owned) }
+/// AWS's word that an effect holds, as of now; `tries` are those of the call that brought it about.
+fn proof(clock: &impl Clock, found: Found, request_id: Option<&str>, tries: &Attempts) -> Proof {
+    Proof {
+        found,
+        at: whole_second(clock.now()),
+        aws_request_id: request_id.map(str::to_owned),
+        unsettled: tries.any_unanswered(),
+    }
 }

@@ -9,10 +9,12 @@ use aws_sdk_eventbridge::operation::RequestId as _;
 use aws_sdk_eventbridge::types::{DeadLetterConfig, RetryPolicy, RuleState, Target};
 use curfew_app::ports::{Clock, EffectError};
 use curfew_domain::effect::{Found, Proof, Timer};
+use curfew_domain::retry::TIMER_DELIVERY_TRIES;
 
+use crate::attempts::Attempts;
 use crate::clients::Aws;
-use crate::errors::{Failed, effect, failure_of_entry};
-use crate::timers::{DELIVERY_AGE_SECONDS_MAX, DELIVERY_ATTEMPTS_MAX};
+use crate::errors::{Failed, failure_of_entry};
+use crate::timers::delivery_age;
 use crate::{TimerTarget, proof};
 
 /// Rules on the default event bus.
@@ -32,8 +34,10 @@ impl<C: Clock> Rules<C> {
         Self { aws, clock }
     }
 
-    /// Makes the rule and its target, or makes those that are there as wanted. What is left if the
-    /// second call fails fires at nothing, and is removed when the grant closes.
+    /// Makes the rule and its target, or replaces those that are there: both calls are upserts, and the target
+    /// keeps its id, so a rule is moved by what made it. What is left if the second call fails fires at nothing
+    /// (a new one) or at the same target (a moved one), and is removed when the grant closes.
+    /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html>)
     pub(crate) async fn set(
         &self,
         timer: &Timer,
@@ -41,18 +45,21 @@ impl<C: Clock> Rules<C> {
         input: &str,
     ) -> Result<Proof, EffectError> {
         let events = self.aws.eventbridge();
+        let tries = Attempts::default();
         events
             .put_rule()
             .name(&timer.name)
             .description("Curfew: ends a grant at the end of its window")
             .schedule_expression(timer.fires_at.strftime("cron(%-M %-H %-d %-m ? %Y)").to_string())
             .state(RuleState::Enabled)
+            .customize()
+            .interceptor(tries.clone())
             .send()
             .await
-            .map_err(|error| explained(Failed::of(&error)).effect("PutRule"))?;
+            .map_err(|error| tries.judge(explained(Failed::of(&error))).effect("PutRule"))?;
         let retries = RetryPolicy::builder()
-            .maximum_event_age_in_seconds(DELIVERY_AGE_SECONDS_MAX)
-            .maximum_retry_attempts(DELIVERY_ATTEMPTS_MAX)
+            .maximum_event_age_in_seconds(delivery_age())
+            .maximum_retry_attempts(TIMER_DELIVERY_TRIES)
             .build();
         let dlq = target.dlq_arn.as_ref().map(|arn| DeadLetterConfig::builder().arn(arn).build());
         let target = Target::builder()
@@ -67,22 +74,26 @@ impl<C: Clock> Rules<C> {
             .put_targets()
             .rule(&timer.name)
             .targets(target)
+            .customize()
+            .interceptor(tries.clone())
             .send()
             .await
-            .map_err(|error| effect("PutTargets", &error))?;
+            .map_err(|error| tries.judge(Failed::of(&error)).effect("PutTargets"))?;
         if output.failed_entry_count() > 0 {
             let entry = output.failed_entries().first();
             let code = entry.and_then(|entry| entry.error_code()).unwrap_or("FailedEntry");
             let message = entry.and_then(|entry| entry.error_message()).unwrap_or("no message");
             return Err(entry_failed("PutTargets", code, message));
         }
-        Ok(proof(&*self.clock, Found::Applied, output.request_id()))
+        Ok(proof(&*self.clock, Found::Applied, output.request_id(), &tries))
     }
 
     /// Removes the target and the rule, if they are there. A rule with targets can't be deleted.
     pub(crate) async fn clear(&self, timer: &Timer) -> Result<Proof, EffectError> {
         let events = self.aws.eventbridge();
-        match events.remove_targets().rule(&timer.name).ids(TARGET_ID).send().await {
+        let tries = Attempts::default();
+        let call = events.remove_targets().rule(&timer.name).ids(TARGET_ID);
+        match call.customize().interceptor(tries.clone()).send().await {
             Ok(output) => {
                 let failed =
                     output.failed_entries().iter().find(|entry| entry.error_code() != Some(NOT_FOUND));
@@ -98,19 +109,19 @@ impl<C: Clock> Rules<C> {
             Err(error) => {
                 let failed = Failed::of(&error);
                 if failed.code == NOT_FOUND {
-                    return Ok(proof(&*self.clock, Found::Absent, failed.request_id.as_deref()));
+                    return Ok(proof(&*self.clock, Found::Absent, failed.request_id.as_deref(), &tries));
                 }
-                return Err(failed.effect("RemoveTargets"));
+                return Err(tries.judge(failed).effect("RemoveTargets"));
             }
         }
-        match events.delete_rule().name(&timer.name).send().await {
-            Ok(output) => Ok(proof(&*self.clock, Found::Deleted, output.request_id())),
+        match events.delete_rule().name(&timer.name).customize().interceptor(tries.clone()).send().await {
+            Ok(output) => Ok(proof(&*self.clock, Found::Deleted, output.request_id(), &tries)),
             Err(error) => {
                 let failed = Failed::of(&error);
                 if failed.code == NOT_FOUND {
-                    return Ok(proof(&*self.clock, Found::Absent, failed.request_id.as_deref()));
+                    return Ok(proof(&*self.clock, Found::Absent, failed.request_id.as_deref(), &tries));
                 }
-                Err(failed.effect("DeleteRule"))
+                Err(tries.judge(failed).effect("DeleteRule"))
             }
         }
     }

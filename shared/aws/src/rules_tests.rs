@@ -70,6 +70,20 @@ async fn a_rule_matches_one_minute_of_one_year_and_calls_the_revoke_function() {
 }
 
 #[tokio::test]
+async fn a_rule_is_moved_by_the_calls_that_made_it() {
+    let (rules, script) = rules([done()]);
+    rules.set(&timer(), &target(), INPUT).await.unwrap();
+    let moved = Timer { fires_at: at("2026-11-01T03:30:00Z"), ..timer() };
+    rules.set(&moved, &target(), INPUT).await.unwrap();
+    assert_eq!(script.calls(), ["PutRule", "PutTargets", "PutRule", "PutTargets"]);
+    let [first, targets, second, again] = [0, 1, 2, 3].map(|n: usize| script.seen()[n].json());
+    assert_eq!(second["ScheduleExpression"], "cron(30 3 1 11 ? 2026)");
+    assert_eq!((&second["Name"], &second["State"]), (&first["Name"], &first["State"]));
+    // Under its old id the target is replaced; under a new one the rule would call twice.
+    assert_eq!(again, targets);
+}
+
+#[tokio::test]
 async fn a_target_that_was_not_taken_is_a_failure_although_the_call_succeeded() {
     for (code, failure) in [
         ("ConcurrentModificationException", Failure::Retryable),
@@ -87,6 +101,24 @@ async fn a_target_that_was_not_taken_is_a_failure_although_the_call_succeeded() 
 
 fn rules_that_cannot_remove(code: &str) -> (Rules<StillClock>, Arc<Script>) {
     rules([failed_entry(code), done()])
+}
+
+/// A rule that lands after its grant was closed would stay.
+#[tokio::test]
+async fn a_rule_is_settled_only_if_every_try_was_answered() {
+    for (replies, unsettled) in [
+        (vec![done()], false),
+        (vec![Reply::Broken, done()], true),
+        (vec![done(), Reply::Broken, done()], true),
+    ] {
+        let (rules, _) = rules(replies);
+        assert_eq!(rules.set(&timer(), &target(), INPUT).await.unwrap().unsettled, unsettled);
+    }
+    let refused = || Reply::json_error(400, "LimitExceededException");
+    for (replies, is_settled) in [(vec![refused()], true), (vec![Reply::Broken, refused()], false)] {
+        let (rules, _) = rules(replies);
+        assert_eq!(rules.set(&timer(), &target(), INPUT).await.unwrap_err().is_settled(), is_settled);
+    }
 }
 
 #[tokio::test]

@@ -73,6 +73,14 @@ pub(crate) fn closed() -> Value {
     })
 }
 
+/// A change of the window that AWS has not confirmed, under a lease.
+pub(crate) fn changing() -> Value {
+    json!({
+        "name": "active", "activated_at": "2026-11-21T01:02:05Z", "unsettled_until": LEASE_UNTIL,
+        "changing": { "previous_end": EXPIRES_AT }
+    })
+}
+
 fn grant_json(state: Value) -> Value {
     json!({
         "id": ID, "version": 1,
@@ -100,6 +108,13 @@ pub(crate) fn grant_with(state: Value, access: &Access, version: u64) -> Grant {
     let mut grant = grant_json(state);
     grant["access"] = json!(access);
     grant["version"] = json!(version);
+    serde_json::from_value(grant).unwrap()
+}
+
+/// A grant of a privileged role.
+pub(crate) fn privileged(state: Value) -> Grant {
+    let mut grant = grant_json(state);
+    grant["privileged"] = json!(true);
     serde_json::from_value(grant).unwrap()
 }
 
@@ -148,6 +163,9 @@ fn any_state() -> impl Strategy<Value = Value> {
     prop_oneof![
         any_time().prop_map(|at| json!({ "name": "opening", "lease_until": at })),
         any_time().prop_map(|at| json!({ "name": "active", "activated_at": at })),
+        (any_time(), any_time(), any_time()).prop_map(|(at, until, end)| json!({
+            "name": "active", "activated_at": at, "unsettled_until": until, "changing": { "previous_end": end }
+        })),
         (cause, any_actor(), ".{0,40}", any_time(), any_time(), any::<u32>(), any_time()).prop_map(
             |(cause, actor, reason, begun_at, settle_after, failures, retry_at)| json!({
                 "name": "closing", "cause": cause, "actor": actor, "reason": reason, "begun_at": begun_at,
@@ -182,21 +200,38 @@ pub(crate) fn any_grant() -> impl Strategy<Value = Grant> {
         },
     );
     let kind = proptest::sample::select(vec!["scheduler", "rule"]);
-    (any_state(), window, asked, access, kind, any::<bool>(), 1_u64..=u64::MAX, any::<u32>(), ".{0,80}")
-        .prop_map(|(state, window, asked, access, kind, own, version, seq, justification)| {
-            let mut grant = grant_json(state);
-            grant["window"] = window;
-            grant["request"]["window"] = asked;
-            grant["request"]["justification"] = json!(justification);
-            grant["access"] = json!(access);
-            grant["timer"]["kind"] = json!(kind);
-            grant["version"] = json!(version);
-            grant["chain"]["seq"] = json!(seq);
-            if own {
-                grant["route"] = json!({ "account": "111122223333" });
-            } else {
-                grant["request"]["principal"] = json!(USER);
-            }
-            serde_json::from_value(grant).unwrap()
-        })
+    let superseded = proptest::collection::vec("[0-9a-f]{64}", 0..3);
+    let was_changed = (any::<bool>(), superseded);
+    (
+        any_state(),
+        window,
+        asked,
+        access,
+        kind,
+        any::<bool>(),
+        1_u64..=u64::MAX,
+        any::<u32>(),
+        ".{0,80}",
+        was_changed,
+    )
+        .prop_map(
+            |(state, window, asked, access, kind, own, version, seq, justification, was_changed)| {
+                let mut grant = grant_json(state);
+                grant["privileged"] = json!(was_changed.0);
+                grant["superseded"] = json!(was_changed.1);
+                grant["window"] = window;
+                grant["request"]["window"] = asked;
+                grant["request"]["justification"] = json!(justification);
+                grant["access"] = json!(access);
+                grant["timer"]["kind"] = json!(kind);
+                grant["version"] = json!(version);
+                grant["chain"]["seq"] = json!(seq);
+                if own {
+                    grant["route"] = json!({ "account": "111122223333" });
+                } else {
+                    grant["request"]["principal"] = json!(USER);
+                }
+                serde_json::from_value(grant).unwrap()
+            },
+        )
 }

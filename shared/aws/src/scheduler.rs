@@ -1,22 +1,23 @@
 //! Timers as one-time schedules of EventBridge Scheduler, which delete themselves after they fired.
 //!
-//! A schedule is named after its grant: setting it again finds the first one, and it is either as wanted
-//! or made so. Fires within the minute that it names, never before.
+//! A schedule is named after its grant. Setting it again replaces all of the first one, so an amended grant's
+//! timer is moved by the same call that made it. Fires within the minute that it names, never before.
 
 use std::sync::Arc;
 
 use aws_sdk_scheduler::operation::RequestId as _;
-use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::types::{
     ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy,
     ScheduleState, Target,
 };
 use curfew_app::ports::{Clock, EffectError, Failure};
 use curfew_domain::effect::{Found, Proof, Timer};
+use curfew_domain::retry::TIMER_DELIVERY_TRIES;
 
+use crate::attempts::Attempts;
 use crate::clients::Aws;
-use crate::errors::{Failed, effect};
-use crate::timers::{DELIVERY_AGE_SECONDS_MAX, DELIVERY_ATTEMPTS_MAX};
+use crate::errors::Failed;
+use crate::timers::delivery_age;
 use crate::{TimerTarget, proof};
 
 /// The schedules of one group.
@@ -28,6 +29,8 @@ pub(crate) struct Schedules<C> {
 }
 
 const TIMEZONE: &str = "UTC";
+
+const NOT_FOUND: &str = "ResourceNotFoundException";
 
 /// What a schedule is like, whichever call makes it so.
 struct Wanted {
@@ -42,7 +45,14 @@ impl<C: Clock> Schedules<C> {
         Self { aws, group, clock }
     }
 
-    /// Makes the schedule, or makes the one that is there as wanted.
+    /// Makes the schedule; one of that name is replaced by it, whatever it was like.
+    ///
+    /// A new grant's schedule costs one call, one that is there two: looking first would save nothing, because
+    /// an update to what it is already is no change. What a retry repeats is the same in all its parts, so it can't
+    /// set back what a later call set: whoever sets the timer holds the grant's lease, one after the other.
+    ///
+    /// A schedule that fires in the very moment in which it is moved may be deleted with its new time. The sweep then
+    /// ends the grant, as with every timer that was lost.
     pub(crate) async fn set(
         &self,
         timer: &Timer,
@@ -50,10 +60,28 @@ impl<C: Clock> Schedules<C> {
         input: &str,
     ) -> Result<Proof, EffectError> {
         let wanted = wanted(timer, target, input)?;
-        let sent = self
-            .aws
-            .scheduler()
-            .create_schedule()
+        let tries = Attempts::default();
+        let failed = match self.create(timer, &wanted, &tries).await {
+            Ok(proof) => return Ok(proof),
+            Err(failed) => failed,
+        };
+        if failed.code != "ConflictException" {
+            return Err(tries.judge(self.explained(failed)).effect("CreateSchedule"));
+        }
+        match self.update(timer, &wanted, &tries).await {
+            Ok(proof) => Ok(proof),
+            // It fired between the two calls and is gone: nothing is in the way of a new one.
+            Err(failed) if failed.code == NOT_FOUND => self
+                .create(timer, &wanted, &tries)
+                .await
+                .map_err(|failed| tries.judge(self.explained(failed)).effect("CreateSchedule")),
+            Err(failed) => Err(tries.judge(failed).effect("UpdateSchedule")),
+        }
+    }
+
+    async fn create(&self, timer: &Timer, wanted: &Wanted, tries: &Attempts) -> Result<Proof, Failed> {
+        let call = self.aws.scheduler().create_schedule();
+        let sent = call
             .name(&timer.name)
             .group_name(&self.group)
             .description(&wanted.description)
@@ -63,65 +91,56 @@ impl<C: Clock> Schedules<C> {
             .state(ScheduleState::Enabled)
             .action_after_completion(ActionAfterCompletion::Delete)
             .target(wanted.target.clone())
+            .customize()
+            .interceptor(tries.clone())
             .send()
             .await;
-        match sent {
-            Ok(output) => Ok(proof(&*self.clock, Found::Applied, output.request_id())),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_conflict_exception()) => {
-                self.make_as_wanted(timer, wanted).await
-            }
-            Err(error) => Err(self.explained(Failed::of(&error)).effect("CreateSchedule")),
-        }
+        let output = sent.map_err(|error| Failed::of(&error))?;
+        Ok(proof(&*self.clock, Found::Applied, output.request_id(), tries))
     }
 
-    async fn make_as_wanted(&self, timer: &Timer, wanted: Wanted) -> Result<Proof, EffectError> {
-        let scheduler = self.aws.scheduler();
-        let found = scheduler
-            .get_schedule()
+    /// Says everything that [`Self::create`] says: what an update leaves out falls back to a default
+    /// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html>).
+    async fn update(&self, timer: &Timer, wanted: &Wanted, tries: &Attempts) -> Result<Proof, Failed> {
+        let call = self.aws.scheduler().update_schedule();
+        let sent = call
             .name(&timer.name)
             .group_name(&self.group)
-            .send()
-            .await
-            .map_err(|error| gone_meanwhile(effect("GetSchedule", &error)))?;
-        if wanted.is(&found) {
-            return Ok(proof(&*self.clock, Found::Applied, found.request_id()));
-        }
-        let updated = scheduler
-            .update_schedule()
-            .name(&timer.name)
-            .group_name(&self.group)
-            .description(wanted.description)
-            .schedule_expression(wanted.expression)
+            .description(&wanted.description)
+            .schedule_expression(&wanted.expression)
             .schedule_expression_timezone(TIMEZONE)
-            .flexible_time_window(wanted.window)
+            .flexible_time_window(wanted.window.clone())
             .state(ScheduleState::Enabled)
             .action_after_completion(ActionAfterCompletion::Delete)
-            .target(wanted.target)
+            .target(wanted.target.clone())
+            .customize()
+            .interceptor(tries.clone())
             .send()
-            .await
-            .map_err(|error| gone_meanwhile(effect("UpdateSchedule", &error)))?;
-        Ok(proof(&*self.clock, Found::Applied, updated.request_id()))
+            .await;
+        let output = sent.map_err(|error| Failed::of(&error))?;
+        Ok(proof(&*self.clock, Found::Applied, output.request_id(), tries))
     }
 
     /// Deletes the schedule, if it is there.
     pub(crate) async fn clear(&self, timer: &Timer) -> Result<Proof, EffectError> {
-        let sent =
-            self.aws.scheduler().delete_schedule().name(&timer.name).group_name(&self.group).send().await;
+        let tries = Attempts::default();
+        let call = self.aws.scheduler().delete_schedule().name(&timer.name).group_name(&self.group);
+        let sent = call.customize().interceptor(tries.clone()).send().await;
         match sent {
-            Ok(output) => Ok(proof(&*self.clock, Found::Deleted, output.request_id())),
+            Ok(output) => Ok(proof(&*self.clock, Found::Deleted, output.request_id(), &tries)),
             Err(error) => {
                 let failed = Failed::of(&error);
-                if failed.code == "ResourceNotFoundException" {
-                    return Ok(proof(&*self.clock, Found::Absent, failed.request_id.as_deref()));
+                if failed.code == NOT_FOUND {
+                    return Ok(proof(&*self.clock, Found::Absent, failed.request_id.as_deref(), &tries));
                 }
-                Err(failed.effect("DeleteSchedule"))
+                Err(tries.judge(failed).effect("DeleteSchedule"))
             }
         }
     }
 
     fn explained(&self, mut failed: Failed) -> Failed {
         match failed.code.as_str() {
-            "ResourceNotFoundException" => {
+            NOT_FOUND => {
                 // Nothing is wrong with the request: the deployment is.
                 failed.failure = Failure::Forbidden;
                 failed.message =
@@ -139,14 +158,6 @@ impl<C: Clock> Schedules<C> {
     }
 }
 
-/// A schedule that was there a moment ago and is not any more (it fired): the same again may succeed.
-fn gone_meanwhile(error: EffectError) -> EffectError {
-    if error.code == "ResourceNotFoundException" {
-        return EffectError { failure: Failure::Retryable, ..error };
-    }
-    error
-}
-
 fn wanted(timer: &Timer, target: &TimerTarget, input: &str) -> Result<Wanted, EffectError> {
     let incomplete = |error: aws_sdk_scheduler::error::BuildError| EffectError {
         failure: Failure::Refused,
@@ -155,8 +166,8 @@ fn wanted(timer: &Timer, target: &TimerTarget, input: &str) -> Result<Wanted, Ef
         message: error.to_string(),
     };
     let retries = RetryPolicy::builder()
-        .maximum_event_age_in_seconds(DELIVERY_AGE_SECONDS_MAX)
-        .maximum_retry_attempts(DELIVERY_ATTEMPTS_MAX)
+        .maximum_event_age_in_seconds(delivery_age())
+        .maximum_retry_attempts(TIMER_DELIVERY_TRIES)
         .build();
     let dlq = target.dlq_arn.as_ref().map(|arn| DeadLetterConfig::builder().arn(arn).build());
     let target = Target::builder()
@@ -175,18 +186,6 @@ fn wanted(timer: &Timer, target: &TimerTarget, input: &str) -> Result<Wanted, Ef
         window,
         description: "Curfew: ends a grant at the end of its window".to_owned(),
     })
-}
-
-impl Wanted {
-    /// Whether a schedule that was found does the same at the same time.
-    fn is(&self, found: &GetScheduleOutput) -> bool {
-        found.schedule_expression() == Some(self.expression.as_str())
-            && found.schedule_expression_timezone() == Some(TIMEZONE)
-            && found.flexible_time_window() == Some(&self.window)
-            && found.state() == Some(&ScheduleState::Enabled)
-            && found.action_after_completion() == Some(&ActionAfterCompletion::Delete)
-            && found.target() == Some(&self.target)
-    }
 }
 
 #[cfg(test)]

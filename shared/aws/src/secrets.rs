@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use curfew_app::ports::{Clock, Failure};
+use curfew_domain::retry::SECRET_RETRY_AFTER as RETRY_AFTER;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
@@ -18,11 +19,7 @@ use crate::errors::Failed;
 /// How long a fetched secret is used without asking again.
 pub const FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
 
-/// How long a fetched secret is used at most, if it can't be fetched again.
-pub const SERVED_FOR: SignedDuration = SignedDuration::from_mins(15);
-
-/// How long after a failed fetch an old secret is served without trying again.
-const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(10);
+pub use curfew_domain::retry::SECRET_SERVED_FOR as SERVED_FOR;
 
 /// The webhook secret.
 #[derive(Debug)]
@@ -144,7 +141,7 @@ impl<C: Clock> WebhookSecret<C> {
             Err(error) => {
                 let failed = Failed::of(&error);
                 let reason = format!("{}: {}", failed.code, failed.message);
-                let retryable = failed.failure == Failure::Retryable;
+                let retryable = matches!(failed.failure, Failure::Retryable | Failure::Throttled);
                 Err(SecretError::Unavailable { secret_id: self.secret_id.clone(), reason, retryable })
             }
         }

@@ -1,8 +1,9 @@
-//! Agent roles: credentials in a tenant's account, narrowed to one grant.
+//! Agent roles: credentials in a tenant's account, narrowed to what they are for.
 //!
-//! Each session carries the grant, its ticket and its source as tags, so that CloudTrail in the tenant's
-//! account names them, and a session policy that allows no more than putting this grant's access in
-//! place and taking it away. A session serves one grant only: its credentials are of no use for another.
+//! A session that changes access carries the grant, its ticket and its source as tags, so that CloudTrail in the
+//! tenant's account names them, and a session policy that allows no more than putting this grant's access in
+//! place and taking it away. It serves one grant only: its credentials are of no use for another. The session
+//! that compares an account with the ledger may read it, and change nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,12 +34,61 @@ const SESSIONS_MAX: usize = 64;
 
 const ASSUME_ROLE: &str = "AssumeRole";
 
+/// The name of sessions that take an inventory, as CloudTrail shows it.
+const INVENTORY_NAME: &str = "curfew-inventory";
+
 /// Sessions of agent roles.
 #[derive(Debug)]
 pub(crate) struct AgentRoles<C> {
     aws: Arc<Aws>,
     clock: Arc<C>,
-    sessions: Mutex<HashMap<(AgentRole, GrantId), Session>>,
+    sessions: Mutex<HashMap<Key, Session>>,
+}
+
+/// Whose session it is, and for which grant; for none, where it takes an inventory.
+type Key = (AgentRole, Option<GrantId>);
+
+/// What a session is made for.
+#[derive(Debug, Clone, Copy)]
+enum Purpose<'a> {
+    /// A grant's change of access.
+    Change(&'a AccessChange),
+    /// Seeing what an account's users and roles hold.
+    Inventory,
+}
+
+impl Purpose<'_> {
+    fn grant_id(self) -> Option<GrantId> {
+        match self {
+            Self::Change(change) => Some(change.grant_id.clone()),
+            Self::Inventory => None,
+        }
+    }
+
+    fn session_name(self) -> String {
+        match self {
+            Self::Change(change) => change.grant_id.object_name(),
+            Self::Inventory => INVENTORY_NAME.to_owned(),
+        }
+    }
+
+    fn tags(self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Change(change) => vec![
+                ("source", change.source.to_string()),
+                ("ticket", change.ticket.to_string()),
+                ("grant", change.grant_id.to_string()),
+            ],
+            Self::Inventory => Vec::new(),
+        }
+    }
+
+    fn policy(self) -> String {
+        match self {
+            Self::Change(change) => change_policy(&change.access),
+            Self::Inventory => inventory_policy(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -62,14 +112,26 @@ impl<C: Clock> AgentRoles<C> {
         change: &AccessChange,
         agent: &AgentRole,
     ) -> Result<Credentials, EffectError> {
-        let key = (agent.clone(), change.grant_id.clone());
+        self.session(Purpose::Change(change), agent).await
+    }
+
+    /// Credentials to see what the users and roles of the tenant's account hold, and for nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::credentials`].
+    pub(crate) async fn for_inventory(&self, agent: &AgentRole) -> Result<Credentials, EffectError> {
+        self.session(Purpose::Inventory, agent).await
+    }
+
+    async fn session(&self, purpose: Purpose<'_>, agent: &AgentRole) -> Result<Credentials, EffectError> {
+        let key = (agent.clone(), purpose.grant_id());
         let usable_until =
             |session: &Session| session.ends_at.saturating_sub(SPENT_BEFORE_END).unwrap_or(Timestamp::MIN);
         let now = self.clock.now();
         if let Some(session) = self.sessions().get(&key).filter(|session| now < usable_until(session)) {
             return Ok(session.credentials.clone());
         }
-        let session = self.assume(change, agent).await?;
+        let session = self.assume(purpose, agent).await?;
         let credentials = session.credentials.clone();
         let mut sessions = self.sessions();
         sessions.retain(|_, session| now < usable_until(session));
@@ -82,23 +144,19 @@ impl<C: Clock> AgentRoles<C> {
         Ok(credentials)
     }
 
-    /// Drops a session that AWS no longer accepts.
-    pub(crate) fn forget(&self, agent: &AgentRole, grant_id: &GrantId) {
-        self.sessions().remove(&(agent.clone(), grant_id.clone()));
+    /// Drops a session that AWS no longer accepts: a grant's, or the one that takes inventories.
+    pub(crate) fn forget(&self, agent: &AgentRole, grant_id: Option<&GrantId>) {
+        self.sessions().remove(&(agent.clone(), grant_id.cloned()));
     }
 
     /// A panic elsewhere leaves the map whole: nothing in here can fail halfway.
-    fn sessions(&self) -> MutexGuard<'_, HashMap<(AgentRole, GrantId), Session>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Key, Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn assume(&self, change: &AccessChange, agent: &AgentRole) -> Result<Session, EffectError> {
-        let tags = [
-            ("source", change.source.as_str()),
-            ("ticket", change.ticket.as_str()),
-            ("grant", change.grant_id.as_str()),
-        ];
-        let tags = tags
+    async fn assume(&self, purpose: Purpose<'_>, agent: &AgentRole) -> Result<Session, EffectError> {
+        let tags = purpose
+            .tags()
             .into_iter()
             .map(|(key, value)| Tag::builder().key(key).value(value).build())
             .collect::<Result<Vec<_>, _>>()
@@ -109,10 +167,10 @@ impl<C: Clock> AgentRoles<C> {
             .assume_role()
             .role_arn(&agent.role_arn)
             .external_id(&agent.external_id)
-            .role_session_name(change.grant_id.object_name())
-            .set_tags(Some(tags))
+            .role_session_name(purpose.session_name())
+            .set_tags((!tags.is_empty()).then_some(tags))
             .duration_seconds(SESSION_SECONDS)
-            .policy(session_policy(&change.access))
+            .policy(purpose.policy())
             .send()
             .await
             .map_err(|error| {
@@ -145,9 +203,9 @@ fn incomplete(message: &str) -> EffectError {
     }
 }
 
-/// What a session may do at most: put this grant's access on its principal, and take it off again. The
+/// What a session that changes access may do at most: put this grant's access on its principal, and take it off again. The
 /// agent role's own policy limits it further; a session gets what both allow.
-fn session_policy(access: &Access) -> String {
+fn change_policy(access: &Access) -> String {
     let (actions, look) = match (access, access.principal().kind()) {
         (Access::Inline { .. }, PrincipalKind::User) => {
             (["iam:PutUserPolicy", "iam:DeleteUserPolicy"], "iam:GetUserPolicy")
@@ -174,6 +232,12 @@ fn session_policy(access: &Access) -> String {
     // ARN, the longest part, would stand in the document twice.
     let look = json!({ "Effect": "Allow", "Action": look, "Resource": "*" });
     json!({ "Version": "2012-10-17", "Statement": [change, look] }).to_string()
+}
+
+/// What a session that takes an inventory may do. AWS knows no resource that would narrow the call.
+fn inventory_policy() -> String {
+    let look = json!({ "Effect": "Allow", "Action": "iam:GetAccountAuthorizationDetails", "Resource": "*" });
+    json!({ "Version": "2012-10-17", "Statement": [look] }).to_string()
 }
 
 #[cfg(test)]

@@ -32,9 +32,37 @@ async fn a_session_names_its_grant_and_is_narrowed_to_it() {
     );
 }
 
+#[tokio::test]
+async fn an_inventorys_session_may_look_and_change_nothing_and_is_no_grants() {
+    let (aws, script) = aws([Reply::session("ASIA", "2026-11-21T01:17:04Z")]);
+    let agents = AgentRoles::new(aws, StillClock::at("2026-11-21T01:02:04Z"));
+    agents.for_inventory(&agent()).await.unwrap();
+    let form = script.one().form();
+    assert_eq!(form["RoleArn"], agent().role_arn);
+    assert_eq!(form["ExternalId"], "acme-7f3a");
+    assert_eq!(form["RoleSessionName"], "curfew-inventory");
+    assert!(!form.keys().any(|key| key.starts_with("Tags")), "it serves no grant: {form:?}");
+    let policy: Value = serde_json::from_str(&form["Policy"]).unwrap();
+    assert_eq!(
+        policy["Statement"],
+        json!([{ "Effect": "Allow", "Action": "iam:GetAccountAuthorizationDetails", "Resource": "*" }])
+    );
+    // The next page has the same one, a grant another.
+    agents.for_inventory(&agent()).await.unwrap();
+    assert_eq!(script.calls().len(), 1);
+    agents.credentials(&change(inline(USER), None), &agent()).await.unwrap();
+    assert_eq!(script.calls().len(), 2);
+    // Forgetting one forgets no other.
+    agents.forget(&agent(), None);
+    agents.credentials(&change(inline(USER), None), &agent()).await.unwrap();
+    assert_eq!(script.calls().len(), 2);
+    agents.for_inventory(&agent()).await.unwrap();
+    assert_eq!(script.calls().len(), 3);
+}
+
 #[test]
 fn a_shared_policy_is_the_only_one_that_its_session_may_attach() {
-    let policy: Value = serde_json::from_str(&session_policy(&managed(ROLE))).unwrap();
+    let policy: Value = serde_json::from_str(&change_policy(&managed(ROLE))).unwrap();
     let statement = &policy["Statement"][0];
     assert_eq!(statement["Action"], json!(["iam:AttachRolePolicy", "iam:DetachRolePolicy"]));
     assert_eq!(statement["Resource"], ROLE);
@@ -48,7 +76,7 @@ fn the_longest_names_fit_into_a_session_policy() {
     let principal = format!("arn:aws-us-gov:iam::111122223333:role{}{}", path(480), "r".repeat(64));
     let policy_arn = format!("arn:aws-us-gov:iam::111122223333:policy{}{}", path(512), "n".repeat(128));
     let Access::Managed { principal, .. } = managed(&principal) else { panic!("managed") };
-    let policy = session_policy(&Access::Managed { principal, policy_arn });
+    let policy = change_policy(&Access::Managed { principal, policy_arn });
     assert!(policy.len() <= 2_048, "{}", policy.len());
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use curfew_app::ports::{Clock, EffectError, Failure, TimerPort};
 use curfew_domain::effect::{Proof, Timer, TimerKind};
 use curfew_domain::ids::GrantId;
+use curfew_domain::retry::TIMER_DELIVERY_AGE;
 use serde_json::json;
 
 use crate::TimerTarget;
@@ -23,12 +24,10 @@ pub struct Timers<C> {
     target: Option<TimerTarget>,
 }
 
-/// How long EventBridge keeps trying to deliver: its longest
-/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html>).
-pub(crate) const DELIVERY_AGE_SECONDS_MAX: i32 = 86_400;
-
-/// How often EventBridge tries to deliver: its most.
-pub(crate) const DELIVERY_ATTEMPTS_MAX: i32 = 185;
+/// How long EventBridge keeps trying to deliver, in seconds.
+pub(crate) fn delivery_age() -> i32 {
+    i32::try_from(TIMER_DELIVERY_AGE.as_secs()).unwrap_or(i32::MAX)
+}
 
 impl<C: Clock> Timers<C> {
     pub(crate) fn new(aws: Arc<Aws>, group: String, target: Option<TimerTarget>, clock: Arc<C>) -> Self {

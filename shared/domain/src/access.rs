@@ -33,6 +33,21 @@ pub enum Access {
 }
 
 impl Access {
+    /// Whether attaching this takes the place of `other`: it is the same object in AWS.
+    #[must_use]
+    pub fn replaces(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Inline { principal, policy_name, .. },
+                Self::Inline { principal: of, policy_name: name, .. },
+            ) => (principal, policy_name) == (of, name),
+            (Self::Managed { .. }, Self::Managed { .. }) => self == other,
+            (Self::Inline { .. }, Self::Managed { .. }) | (Self::Managed { .. }, Self::Inline { .. }) => {
+                false
+            }
+        }
+    }
+
     /// Who receives the access.
     #[must_use]
     pub fn principal(&self) -> &Principal {
@@ -93,4 +108,40 @@ pub struct AgentRole {
     /// The external id that its trust policy asks for: not a secret, but a guard against the confused
     /// deputy (<https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html>).
     pub external_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inline(user: &str, policy_name: &str, document: &str) -> Access {
+        let principal = Principal::parse(&format!("arn:aws:iam::111122223333:user/{user}")).unwrap();
+        Access::Inline { principal, policy_name: policy_name.to_owned(), document: document.to_owned() }
+    }
+
+    fn managed(user: &str, policy: &str) -> Access {
+        let principal = Principal::parse(&format!("arn:aws:iam::111122223333:user/{user}")).unwrap();
+        Access::Managed { principal, policy_arn: format!("arn:aws:iam::111122223333:policy/{policy}") }
+    }
+
+    #[test]
+    fn what_is_the_same_object_in_aws_takes_the_others_place_and_nothing_else_does() {
+        let one = inline("ana", "curfew-g-1", "{}");
+        assert!(one.replaces(&inline("ana", "curfew-g-1", r#"{"Statement":[]}"#)));
+        assert!(managed("ana", "audit").replaces(&managed("ana", "audit")));
+        let others = [
+            inline("ben", "curfew-g-1", "{}"),
+            inline("ana", "curfew-g-2", "{}"),
+            managed("ana", "audit"),
+            managed("ben", "audit"),
+            managed("ana", "other"),
+        ];
+        for (n, other) in others.iter().enumerate() {
+            assert!(!one.replaces(other), "{other}");
+            assert!(!other.replaces(&one), "{other}");
+            for another in others.iter().skip(n + 1) {
+                assert!(!other.replaces(another), "{other}, {another}");
+            }
+        }
+    }
 }

@@ -47,6 +47,8 @@ pub struct Plan {
     pub window: Window,
     /// What is attached.
     pub planned: PlannedAccess,
+    /// Whether the role is privileged.
+    pub privileged: bool,
     /// The digest of the catalog that it was compared with.
     pub catalog_digest: String,
 }
@@ -121,11 +123,34 @@ fn subject<'a>(catalog: &'a Catalog, request: &AccessRequest) -> Result<Subject<
 /// # Errors
 /// The first [`Denial`] of the rules listed at [`DenialCode`], in their order.
 pub fn decide(catalog: &Catalog, request: &AccessRequest, facts: &DecisionFacts) -> Result<Plan, Denial> {
+    decide_on(catalog, request, facts, None)
+}
+
+/// Decides a later approval on a grant that is live already: over which window it is had from now on. Limits
+/// apply to the whole of it, from the grant's start to the new end.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_change(
+    catalog: &Catalog,
+    request: &AccessRequest,
+    facts: &DecisionFacts,
+    current: Window,
+) -> Result<Plan, Denial> {
+    decide_on(catalog, request, facts, Some(current))
+}
+
+fn decide_on(
+    catalog: &Catalog,
+    request: &AccessRequest,
+    facts: &DecisionFacts,
+    current: Option<Window>,
+) -> Result<Plan, Denial> {
     let now = whole_second(facts.now);
     let (tenant, role, principal) = subject(catalog, request)?;
     rules::approvals(catalog, request, now)?;
     rules::justification(&request.justification)?;
-    let window = rules::window(request.window, role, now)?;
+    let window = rules::window(request.window, role, now, current)?;
     rules::beginning(role, window, now)?;
     let route = rules::route(tenant, &facts.own_account)?;
     Ok(Plan {
@@ -134,6 +159,7 @@ pub fn decide(catalog: &Catalog, request: &AccessRequest, facts: &DecisionFacts)
         route,
         window,
         planned: planned(role, tenant, principal, window)?,
+        privileged: role.privileged(),
         catalog_digest: catalog.digest().to_owned(),
     })
 }

@@ -45,6 +45,16 @@ pub fn quota(kind: PrincipalKind) -> usize {
     }
 }
 
+/// Whether two texts are the same policy document, however they are spaced and ordered. What is no JSON is the
+/// same as nothing.
+#[must_use]
+pub fn same_document(one: &str, other: &str) -> bool {
+    match (serde_json::from_str::<serde_json::Value>(one), serde_json::from_str::<serde_json::Value>(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
 /// Whether a document can fit the quota of its principal's kind.
 ///
 /// AWS counts characters without JSON white space, of which a rendered document has none. Only AWS knows

@@ -75,6 +75,22 @@ pub struct Proof {
     /// AWS's id of the request, to be found in CloudTrail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws_request_id: Option<String>,
+    /// Whether an earlier try at the same request went without an answer, and may land late.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unsettled: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Proof {
+    /// Whether nothing of the request can land any more.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !self.unsettled
+    }
 }
 
 /// What AWS confirmed about an effect.
@@ -83,8 +99,6 @@ pub struct Proof {
 pub enum Found {
     /// It was made, or was there already just as wanted.
     Applied,
-    /// As [`Self::Applied`], but an earlier try at the same request went without an answer, and may land late.
-    AppliedUnsettled,
     /// It was deleted by this request.
     Deleted,
     /// It was not there (any more).
@@ -99,13 +113,7 @@ impl Found {
     pub fn proves_removal(self) -> bool {
         match self {
             Self::Deleted | Self::Absent | Self::HeldByOthers => true,
-            Self::Applied | Self::AppliedUnsettled => false,
+            Self::Applied => false,
         }
-    }
-
-    /// Whether nothing of the request can land any more.
-    #[must_use]
-    pub fn is_settled(self) -> bool {
-        self != Self::AppliedUnsettled
     }
 }

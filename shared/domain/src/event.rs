@@ -133,6 +133,35 @@ pub enum Fact {
         /// AWS's word on the timer.
         timer_set: Proof,
     },
+    /// A later approval moved the window's end back. Written before anything was changed in AWS.
+    Extended {
+        /// The approval, and what was decided on it.
+        #[serde(flatten)]
+        change: Box<WindowChange>,
+    },
+    /// A later approval moved the window's end forward. Written before anything was changed in AWS.
+    Shortened {
+        /// The approval, and what was decided on it.
+        #[serde(flatten)]
+        change: Box<WindowChange>,
+    },
+    /// A change that AWS had not confirmed is made again.
+    ChangeResumed {
+        /// Until when this try may have a change in flight.
+        lease_until: Timestamp,
+    },
+    /// What AWS holds under the grant's name is not what the ledger says, and Curfew did not do it.
+    DriftFound {
+        /// What was found.
+        drift: Drift,
+        /// What is done about it.
+        response: DriftResponse,
+    },
+    /// What somebody put back under an ended grant's name is gone again.
+    DriftRemoved {
+        /// AWS's word on it.
+        access: Proof,
+    },
     /// The window is over, and the removal began. Not yet a proof that it is removed.
     Expired {},
     /// Somebody ended the grant early, and the removal began. Not yet a proof that it is removed.
@@ -166,6 +195,60 @@ pub enum Fact {
     },
 }
 
+/// A change of an active grant's window by a later approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowChange {
+    /// What was approved, by whom.
+    pub request: AccessRequest,
+    /// Digest of the catalog that decided it.
+    pub catalog_digest: String,
+    /// The window before.
+    pub from: Window,
+    /// The window from now on.
+    pub to: Window,
+    /// Hex SHA-256 of the new policy document; none for a managed policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_sha256: Option<String>,
+    /// What will end it.
+    pub timer: Timer,
+    /// Until when the changing invocation may have a change in flight.
+    pub lease_until: Timestamp,
+}
+
+/// How AWS and the ledger differ on one grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    /// A live grant's policy is not there.
+    Missing,
+    /// A live grant's policy is there with another document.
+    Edited,
+    /// An ended grant's policy is there.
+    Leftover,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "missing",
+            Self::Edited => "edited",
+            Self::Leftover => "leftover",
+        })
+    }
+}
+
+/// What is done about drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftResponse {
+    /// The grant is ended: whoever took the access away meant it.
+    Close,
+    /// What the ledger says is put back.
+    Restore,
+    /// What nobody has a right to is removed.
+    Remove,
+}
+
 impl Fact {
     /// The event's name, as in the ledger and the metrics.
     #[must_use]
@@ -174,6 +257,11 @@ impl Fact {
             Self::Requested { .. } => "Requested",
             Self::Opened { .. } => "Opened",
             Self::Activated { .. } => "Activated",
+            Self::Extended { .. } => "Extended",
+            Self::Shortened { .. } => "Shortened",
+            Self::ChangeResumed { .. } => "ChangeResumed",
+            Self::DriftFound { .. } => "DriftFound",
+            Self::DriftRemoved { .. } => "DriftRemoved",
             Self::Expired {} => "Expired",
             Self::RevocationRequested { .. } => "RevocationRequested",
             Self::OpeningFailed { .. } => "OpeningFailed",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Access, Route};
 use crate::effect::{AccessChange, Effect, Proof, Timer};
 use crate::event::{Actor, Chain};
-use crate::ids::GrantId;
+use crate::ids::{GrantId, GrantIdentity};
 use crate::request::AccessRequest;
 use crate::window::Window;
 
@@ -72,11 +72,15 @@ pub enum State {
     },
     /// AWS confirmed access and timer.
     Active {
-        /// When.
+        /// When it did so last.
         activated_at: Timestamp,
-        /// If set: until then a second try of the attach may still land, and a removal proves nothing.
+        /// If set: until then an attach may still land, so a removal proves nothing, and a change of the
+        /// window could be undone by it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unsettled_until: Option<Timestamp>,
+        /// If set: AWS has yet to confirm what the ledger says already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changing: Option<Changing>,
     },
     /// To be removed; access may still hold until the removal is proven.
     Closing {
@@ -106,6 +110,14 @@ pub enum State {
     },
 }
 
+/// A change of an active grant that AWS has not confirmed yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changing {
+    /// Until the change is confirmed, what is in AWS may last until then, if that is later than the
+    /// grant's window.
+    pub previous_end: Timestamp,
+}
+
 impl State {
     /// The state's name, as in the ledger and in replies.
     #[must_use]
@@ -126,6 +138,11 @@ pub struct Grant {
     pub(crate) version: u64,
     pub(crate) request: AccessRequest,
     pub(crate) request_digest: String,
+    /// Digests of approvals that a later one replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) superseded: Vec<String>,
+    #[serde(default)]
+    pub(crate) privileged: bool,
     pub(crate) attempt: u32,
     pub(crate) access: Access,
     pub(crate) route: Route,
@@ -162,10 +179,53 @@ impl Grant {
         &self.request_digest
     }
 
+    /// Whether this very approval was taken before: it is the one in force, or one that a later one replaced.
+    #[must_use]
+    pub fn knows(&self, digest: &str) -> bool {
+        self.request_digest == digest || self.superseded.iter().any(|known| known == digest)
+    }
+
+    /// When its newest approval was given. Only a later one can change its window.
+    #[must_use]
+    pub fn approved_at(&self) -> Option<Timestamp> {
+        self.request.approved_at()
+    }
+
+    /// Whether its role is privileged: of what is due in the same minute, it is ended first.
+    #[must_use]
+    pub fn privileged(&self) -> bool {
+        self.privileged
+    }
+
+    /// The latest end that what is in AWS may have: the window's, or until a shortening is confirmed the
+    /// one before.
+    #[must_use]
+    pub fn ends_in_aws_by(&self) -> Timestamp {
+        let end = self.window.expires_at();
+        match &self.state {
+            State::Active { changing: Some(changing), .. } => end.max(changing.previous_end),
+            _ => end,
+        }
+    }
+
     /// 0, or how many earlier tries on the same approval failed.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// The grant of the try before this one, on the same approval. Only if that one failed may this one be.
+    #[must_use]
+    pub fn earlier_try(&self) -> Option<GrantId> {
+        let attempt = self.attempt.checked_sub(1)?;
+        Some(GrantId::derive(GrantIdentity {
+            source: &self.request.source,
+            ticket: &self.request.ticket,
+            tenant: &self.request.tenant,
+            role: &self.request.role,
+            principal: self.access.principal(),
+            attempt,
+        }))
     }
 
     /// What is attached in AWS.
@@ -221,6 +281,10 @@ impl Grant {
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.state {
             State::Opening { lease_until } => Some(*lease_until),
+            // A change that was cut short is finished once nothing of it can land any more.
+            State::Active { changing: Some(_), unsettled_until: Some(lease), .. } => {
+                Some(self.timer.overdue_at.min(*lease))
+            }
             State::Active { .. } => Some(self.timer.overdue_at),
             State::Closing { retry_at, .. } => Some(*retry_at),
             State::Closed { .. } => None,

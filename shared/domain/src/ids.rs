@@ -267,6 +267,12 @@ impl GrantId {
     pub fn object_name(&self) -> String {
         format!("{OBJECT_PREFIX}{}", self.0)
     }
+
+    /// The grant that an object in AWS is named after; none, if its name is no such name.
+    #[must_use]
+    pub fn of_object_name(name: &str) -> Option<Self> {
+        Self::new(name.strip_prefix(OBJECT_PREFIX)?).ok()
+    }
 }
 
 /// The prefix of every name that Curfew gives to an object in AWS.
@@ -302,6 +308,27 @@ mod tests {
     fn a_grant_id_stays_what_it_was_in_earlier_versions() {
         // Ids name live policies: changing how they are derived would orphan every one of them.
         assert_eq!(identity_of("CHG-1", "ops", 0).as_str(), "g-odvpfjviy2y5dfqamqrw24exbs");
+    }
+
+    #[test]
+    fn a_name_in_aws_leads_back_to_its_grant_and_no_other_name_does() {
+        let id = identity_of("CHG-1", "ops", 0);
+        assert_eq!(GrantId::of_object_name(&id.object_name()), Some(id.clone()));
+        let tail = "a".repeat(26);
+        for foreign in [
+            "curfew-",
+            "curfew-g-",
+            "admin",
+            &format!("g-{tail}"),
+            &format!("Curfew-g-{tail}"),
+            &format!("curfew-g-{tail}a"),
+            &format!("curfew-g-{}", "A".repeat(26)),
+            &format!("curfew-g-{}", "1".repeat(26)),
+            &format!("x-curfew-g-{tail}"),
+            &format!("curfew-g-{tail} "),
+        ] {
+            assert_eq!(GrantId::of_object_name(foreign), None, "{foreign}");
+        }
     }
 
     #[test]

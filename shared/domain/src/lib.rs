@@ -15,5 +15,6 @@ pub mod grant;
 pub mod ids;
 pub mod principal;
 pub mod request;
+pub mod retry;
 pub mod transition;
 pub mod window;

@@ -4,6 +4,9 @@
 //! Knows no storage: a claim's [`Guard`] is data, so that a ledger can evaluate the very same condition in
 //! one conditional write.
 
+mod claim;
+mod illegal;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -11,15 +14,20 @@ use sha2::{Digest, Sha256};
 use crate::access::Access;
 use crate::decision::Plan;
 use crate::effect::{Effect, Proof, Timer, TimerKind};
-use crate::event::{Actor, Chain, Event, Fact};
-use crate::grant::{Cause, Grant, Outcome, State};
-use crate::window::{plus, whole_minute_up};
+use crate::event::{Actor, Chain, Drift, DriftResponse, Event, Fact, WindowChange};
+use crate::grant::{Cause, Changing, Grant, Outcome, State};
+use crate::ids::GrantId;
+use crate::retry::RETRY_PAUSE_FIRST;
+use crate::window::{Window, plus, whole_minute_up};
 
-/// How long whoever began a removal has it for themselves, before the sweep tries too.
-pub const CLOSER_HEADSTART: SignedDuration = SignedDuration::from_secs(60);
+pub use claim::{Claim, Stored};
+pub use illegal::Illegal;
 
-/// The longest pause between two tries of a removal that keeps failing.
-pub const RETRY_PAUSE_MAX: SignedDuration = SignedDuration::from_mins(15);
+pub use crate::retry::{CLOSER_HEADSTART, RETRY_PAUSE_MAX, TICKET_DUE_AFTER};
+
+/// How often one grant's window may be changed. Each approval stays on record, and a grant is one item of
+/// bounded size.
+pub const CHANGES_MAX: usize = 16;
 
 /// What a transition leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,17 +58,7 @@ pub struct Opening {
 pub fn open(plan: Plan, opening: Opening, now: Timestamp) -> Transition {
     let id = plan.grant_id(opening.attempt);
     let access = plan.access(&id);
-    let fires_at = whole_minute_up(plan.window.expires_at());
-    let timer = Timer {
-        kind: opening.timer,
-        name: id.object_name(),
-        fires_at,
-        overdue_at: plus(fires_at, opening.sweep_grace),
-    };
-    let document_sha256 = match &access {
-        Access::Inline { document, .. } => Some(data_encoding::HEXLOWER.encode(&Sha256::digest(document))),
-        Access::Managed { .. } => None,
-    };
+    let timer = timer_for(&id, opening.timer, plan.window, opening.sweep_grace);
     let mut chain = Chain::new();
     let events = vec![
         chain.append(
@@ -78,7 +76,7 @@ pub fn open(plan: Plan, opening: Opening, now: Timestamp) -> Transition {
             Actor::GrantFunction,
             Fact::Opened {
                 access: access.to_string(),
-                document_sha256,
+                document_sha256: document_sha256(&access),
                 window: plan.window,
                 timer: timer.clone(),
                 lease_until: opening.lease_until,
@@ -90,6 +88,8 @@ pub fn open(plan: Plan, opening: Opening, now: Timestamp) -> Transition {
         version: 1,
         request_digest: plan.request.digest(),
         request: plan.request,
+        superseded: Vec::new(),
+        privileged: plan.privileged,
         attempt: opening.attempt,
         access,
         route: plan.route,
@@ -104,11 +104,59 @@ pub fn open(plan: Plan, opening: Opening, now: Timestamp) -> Transition {
     Transition { grant, events, effects }
 }
 
+fn timer_for(id: &GrantId, kind: TimerKind, window: Window, sweep_grace: SignedDuration) -> Timer {
+    let fires_at = whole_minute_up(window.expires_at());
+    Timer { kind, name: id.object_name(), fires_at, overdue_at: plus(fires_at, sweep_grace) }
+}
+
+fn document_sha256(access: &Access) -> Option<String> {
+    match access {
+        Access::Inline { document, .. } => Some(data_encoding::HEXLOWER.encode(&Sha256::digest(document))),
+        Access::Managed { .. } => None,
+    }
+}
+
+/// A later approval's change of an active grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amendment {
+    /// What was decided on it: its window is the whole one, from the grant's start to the new end.
+    pub plan: Plan,
+    /// How long after the timer's time the sweep waits for it.
+    pub sweep_grace: SignedDuration,
+    /// Until when this invocation may have a change in flight.
+    pub lease_until: Timestamp,
+}
+
 /// What is asked of a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// A later approval changes its window.
+    Amend(Box<Amendment>),
+    /// Make a change again that AWS has not confirmed.
+    Resume {
+        /// Who does.
+        actor: Actor,
+        /// Until when this try may have a change in flight.
+        lease_until: Timestamp,
+    },
+    /// AWS holds something else than the ledger says.
+    FindDrift {
+        /// What was found.
+        drift: Drift,
+        /// What is done about it.
+        response: DriftResponse,
+        /// Until when a restoring attach may be in flight.
+        lease_until: Timestamp,
+    },
+    /// What was found under an ended grant's name is gone.
+    ConfirmDriftRemoved {
+        /// AWS's word on it.
+        access: Proof,
+    },
     /// AWS confirmed access and timer.
     Activate {
+        /// Who made it so.
+        by: Actor,
         /// AWS's word on the attachment.
         attached: Proof,
         /// AWS's word on the timer.
@@ -139,6 +187,10 @@ impl Command {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Amend(_) => "change the window of",
+            Self::Resume { .. } => "resume the change of",
+            Self::FindDrift { .. } => "record drift of",
+            Self::ConfirmDriftRemoved { .. } => "record the removal of drift of",
             Self::Activate { .. } => "activate",
             Self::BeginClosing(_) => "begin closing",
             Self::Overrule { .. } => "overrule the failed opening of",
@@ -224,60 +276,86 @@ impl Guard {
     }
 }
 
-/// Why a command does not apply to a grant as it is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Illegal {
-    /// It has not ended yet.
-    #[error("the grant's window lasts until {until}")]
-    NotExpired {
-        /// Its end.
-        until: Timestamp,
-    },
-    /// Its opening may still be going on.
-    #[error("the grant's opening holds a lease until {until}")]
-    LeaseHeld {
-        /// The lease's end.
-        until: Timestamp,
-    },
-    /// It took effect already.
-    #[error("the grant is active already")]
-    AlreadyActive,
-    /// Its removal began already.
-    #[error("the grant's removal began already")]
-    AlreadyClosing,
-    /// It ended already.
-    #[error("the grant is closed already")]
-    AlreadyClosed,
-    /// A removal that began before a late attach could have landed.
-    #[error(
-        "a removal counts as proof only if it began after {after}, because an attach may land until then"
-    )]
-    NotSettled {
-        /// From when a removal counts.
-        after: Timestamp,
-    },
-    /// What is offered as proof proves nothing.
-    #[error("the removal is not proven: AWS did not say that the access is gone")]
-    NotProven,
-    /// Its removal has not begun.
-    #[error("the grant's removal has not begun")]
-    NotClosing,
-}
-
 /// Applies `command` to `grant` at `now`.
 ///
 /// # Errors
 /// [`Illegal`], if the command does not apply to the grant's state. Nothing has changed then.
 pub fn transition(grant: &Grant, command: Command, now: Timestamp) -> Result<Transition, Illegal> {
     match (&grant.state, command) {
-        (State::Opening { lease_until }, Command::Activate { attached, timer_set }) => {
-            let unsettled_until = (!attached.found.is_settled()).then_some(*lease_until);
-            let state = State::Active { activated_at: now, unsettled_until };
-            Ok(step(grant, state, Actor::GrantFunction, Fact::Activated { attached, timer_set }, now))
+        (State::Opening { lease_until }, Command::Activate { by, attached, timer_set }) => {
+            Ok(activate(grant, by, *lease_until, attached, timer_set, now))
         }
+        (
+            State::Active { changing: Some(_), unsettled_until: Some(lease), .. },
+            Command::Activate { by, attached, timer_set },
+        ) => Ok(activate(grant, by, *lease, attached, timer_set, now)),
         (State::Active { .. }, Command::Activate { .. }) => Err(Illegal::AlreadyActive),
         // Revocation wins over an opening that comes too late.
         (State::Closing { .. }, Command::Activate { .. }) => Err(Illegal::AlreadyClosing),
+
+        (State::Opening { .. }, Command::Amend(_) | Command::Resume { .. } | Command::FindDrift { .. }) => {
+            Err(Illegal::NotActive)
+        }
+        (State::Active { .. }, Command::Amend(amendment)) => amend(grant, *amendment, now),
+        (
+            State::Active { activated_at, changing: Some(changing), .. },
+            Command::Resume { actor, lease_until },
+        ) => {
+            settled(grant, now)?;
+            let state = State::Active {
+                activated_at: *activated_at,
+                unsettled_until: Some(lease_until),
+                changing: Some(*changing),
+            };
+            let mut transition = step(grant, state, actor, Fact::ChangeResumed { lease_until }, now);
+            transition.effects = grant.opening_effects();
+            Ok(transition)
+        }
+        (State::Active { changing: None, .. }, Command::Resume { .. }) => Err(Illegal::NotChanging),
+        (
+            State::Active { activated_at, changing: None, .. },
+            Command::FindDrift { drift: drift @ (Drift::Missing | Drift::Edited), response, lease_until },
+        ) => {
+            settled(grant, now)?;
+            let restores = response == DriftResponse::Restore;
+            let state = State::Active {
+                activated_at: *activated_at,
+                unsettled_until: restores.then_some(lease_until),
+                changing: restores.then_some(Changing { previous_end: grant.window.expires_at() }),
+            };
+            let mut transition = step(grant, state, Actor::Sweep, Fact::DriftFound { drift, response }, now);
+            if restores {
+                transition.effects = grant.opening_effects();
+            }
+            Ok(transition)
+        }
+        (
+            State::Closed { .. },
+            Command::FindDrift {
+                drift: drift @ Drift::Leftover,
+                response: response @ DriftResponse::Remove,
+                ..
+            },
+        ) => {
+            let fact = Fact::DriftFound { drift, response };
+            let mut transition = step(grant, grant.state.clone(), Actor::Sweep, fact, now);
+            transition.effects = vec![Effect::Detach(grant.access_change())];
+            Ok(transition)
+        }
+        (State::Active { .. } | State::Closed { .. }, Command::FindDrift { .. }) => Err(Illegal::NoDrift),
+        (State::Closed { .. }, Command::ConfirmDriftRemoved { access }) => {
+            if !access.found.proves_removal() {
+                return Err(Illegal::NotProven);
+            }
+            Ok(step(grant, grant.state.clone(), Actor::Sweep, Fact::DriftRemoved { access }, now))
+        }
+        (
+            State::Opening { .. } | State::Active { .. } | State::Closing { .. },
+            Command::ConfirmDriftRemoved { .. },
+        ) => Err(Illegal::NoDrift),
+        (State::Closing { .. }, Command::Amend(_) | Command::Resume { .. } | Command::FindDrift { .. }) => {
+            Err(Illegal::AlreadyClosing)
+        }
 
         (_, Command::BeginClosing(begin)) => {
             Guard::of(begin.cause, now).check(grant)?;
@@ -355,11 +433,91 @@ pub fn transition(grant: &Grant, command: Command, now: Timestamp) -> Result<Tra
         (
             State::Closed { .. },
             Command::Activate { .. }
+            | Command::Amend(_)
+            | Command::Resume { .. }
             | Command::Overrule { .. }
             | Command::RecordFailure { .. }
             | Command::Close(_),
         ) => Err(Illegal::AlreadyClosed),
     }
+}
+
+/// AWS's word that access and timer are as the ledger says.
+fn activate(
+    grant: &Grant,
+    by: Actor,
+    lease_until: Timestamp,
+    attached: Proof,
+    timer_set: Proof,
+    now: Timestamp,
+) -> Transition {
+    // A timer that lands late would undo a change, whatever its kind.
+    let settled = attached.is_settled() && timer_set.is_settled();
+    let unsettled_until = (!settled).then_some(lease_until);
+    let state = State::Active { activated_at: now, unsettled_until, changing: None };
+    step(grant, state, by, Fact::Activated { attached, timer_set }, now)
+}
+
+/// That no attach of an active grant is under way any more.
+fn settled(grant: &Grant, now: Timestamp) -> Result<(), Illegal> {
+    match &grant.state {
+        State::Active { unsettled_until: Some(until), .. } if now < *until => {
+            Err(Illegal::ChangeHeld { until: *until })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A later approval's window takes the place of the one in force. What is in AWS follows.
+fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transition, Illegal> {
+    let Amendment { plan, sweep_grace, lease_until } = amendment;
+    let State::Active { activated_at, .. } = &grant.state else {
+        return Err(Illegal::NotActive);
+    };
+    settled(grant, now)?;
+    if plan.request.approved_at() <= grant.approved_at() {
+        return Err(Illegal::NotNewer);
+    }
+    if grant.superseded.len() >= CHANGES_MAX {
+        return Err(Illegal::TooManyChanges);
+    }
+    let access = plan.access(&grant.id);
+    if !access.replaces(&grant.access) {
+        return Err(Illegal::OtherAccess);
+    }
+    let timer = timer_for(&grant.id, grant.timer.kind, plan.window, sweep_grace);
+    let change = Box::new(WindowChange {
+        request: plan.request.clone(),
+        catalog_digest: plan.catalog_digest.clone(),
+        from: grant.window,
+        to: plan.window,
+        document_sha256: document_sha256(&access),
+        timer: timer.clone(),
+        lease_until,
+    });
+    let fact = if plan.window.expires_at() < grant.window.expires_at() {
+        Fact::Shortened { change }
+    } else {
+        Fact::Extended { change }
+    };
+    let state = State::Active {
+        activated_at: *activated_at,
+        unsettled_until: Some(lease_until),
+        changing: Some(Changing { previous_end: grant.ends_in_aws_by() }),
+    };
+    let actor = Actor::Source(plan.request.source.clone());
+    let mut transition = step(grant, state, actor, fact, now);
+    let changed = &mut transition.grant;
+    changed.superseded.push(std::mem::replace(&mut changed.request_digest, plan.request.digest()));
+    changed.request = plan.request;
+    changed.access = access;
+    changed.route = plan.route;
+    changed.window = plan.window;
+    changed.timer = timer;
+    changed.catalog_digest = plan.catalog_digest;
+    changed.privileged = plan.privileged;
+    transition.effects = transition.grant.opening_effects();
+    Ok(transition)
 }
 
 fn begin_closing(grant: &Grant, begin: BeginClosing, now: Timestamp) -> Transition {
@@ -369,7 +527,9 @@ fn begin_closing(grant: &Grant, begin: BeginClosing, now: Timestamp) -> Transiti
         _ => now,
     };
     let fact = Fact::of_cause(begin.cause, &begin.reason);
-    let timer_is_spent = begin.actor == Actor::Timer && grant.timer.kind == TimerKind::Scheduler;
+    // As long as something may land, that may be another setting of the timer.
+    let settled = matches!(&grant.state, State::Active { unsettled_until: None, .. });
+    let timer_is_spent = begin.actor == Actor::Timer && grant.timer.kind == TimerKind::Scheduler && settled;
     let state = State::Closing {
         cause: begin.cause,
         actor: begin.actor.clone(),
@@ -396,48 +556,10 @@ fn step(grant: &Grant, state: State, actor: Actor, fact: Fact, now: Timestamp) -
     Transition { grant, events: vec![event], effects: Vec::new() }
 }
 
-/// How long the sweep waits after the `failures`-th failed removal: one minute, doubling up to
+/// How long the sweep waits after the `failures`-th failed removal: [`RETRY_PAUSE_FIRST`], doubling up to
 /// [`RETRY_PAUSE_MAX`].
 #[must_use]
 pub fn retry_pause(failures: u32) -> SignedDuration {
     let doublings = failures.saturating_sub(1).min(10);
-    SignedDuration::from_mins(1).saturating_mul(1 << doublings).min(RETRY_PAUSE_MAX)
-}
-
-/// A claim as the ledger keeps it: the command and its time, atomically guarded by [`Guard`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
-    /// The command.
-    #[serde(flatten)]
-    pub begin: BeginClosing,
-    /// When it was given.
-    pub at: Timestamp,
-}
-
-/// A grant as it was found in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// The grant.
-    pub grant: Grant,
-    /// Events that have happened but have no item of their own yet: they are written with the next
-    /// transition. Only a claim leaves one.
-    pub unwritten: Vec<Event>,
-}
-
-impl Stored {
-    /// A grant with all its events written.
-    #[must_use]
-    pub fn settled(grant: Grant) -> Self {
-        Self { grant, unwritten: Vec::new() }
-    }
-
-    /// The grant that `before` became by `claim`.
-    ///
-    /// # Errors
-    /// [`Illegal`], if the claim does not apply: the ledger's condition and [`Guard`] disagree then.
-    pub fn claimed(before: &Grant, claim: Claim) -> Result<Self, Illegal> {
-        let Transition { grant, events, .. } =
-            transition(before, Command::BeginClosing(claim.begin), claim.at)?;
-        Ok(Self { grant, unwritten: events })
-    }
+    RETRY_PAUSE_FIRST.saturating_mul(1 << doublings).min(RETRY_PAUSE_MAX)
 }

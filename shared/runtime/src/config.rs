@@ -8,6 +8,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use curfew_domain::effect::TimerKind;
+use curfew_domain::event::DriftResponse;
+use curfew_domain::principal::is_account;
 use jiff::SignedDuration;
 
 /// Reads a variable of the process's environment: the one place that does.
@@ -23,6 +25,18 @@ pub const SWEEP_GRACE_DEFAULT: SignedDuration = SignedDuration::from_secs(60);
 /// The longest grace that makes sense: the sweep must remain a lock of its own.
 const SWEEP_GRACE_SECONDS_MAX: i64 = 3600;
 
+/// How often AWS is compared with the ledger, if `CURFEW_DRIFT_MINUTES` is not set.
+pub const DRIFT_EVERY_DEFAULT: SignedDuration = SignedDuration::from_mins(60);
+
+/// The longest time between two comparisons: beyond a day it would be none.
+const DRIFT_MINUTES_MAX: i64 = 1440;
+
+/// How long after a grant's last change nothing is taken for drift, if `CURFEW_DRIFT_MARGIN_SECONDS` is not set.
+pub const DRIFT_MARGIN_DEFAULT: SignedDuration = SignedDuration::from_mins(5);
+
+/// The longest such margin: what is granted for an hour must be looked at in time.
+const DRIFT_MARGIN_SECONDS_MAX: i64 = 3600;
+
 /// What the grant function needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantConfig {
@@ -32,18 +46,51 @@ pub struct GrantConfig {
     pub account_id: String,
     /// The service that fires timers.
     pub timers: TimerKind,
-    /// The role by which Scheduler invokes the revoke function.
-    pub timer_role_arn: String,
-    /// What timers invoke.
-    pub revoke_function_arn: String,
-    /// Where a timer goes that could not be delivered.
-    pub timer_dlq_arn: String,
+    /// What timers call.
+    pub target: TargetConfig,
     /// Name or ARN of the secret that holds the sources' signing secrets.
     pub webhook_secret: String,
     /// The folder of the catalog's files.
     pub catalog: PathBuf,
     /// How long after a timer's minute the sweep takes an active grant over.
     pub sweep_grace: SignedDuration,
+}
+
+/// What the sweep needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepConfig {
+    /// What all functions need.
+    pub common: CommonConfig,
+    /// Curfew's own AWS account.
+    pub account_id: String,
+    /// What timers call: the sweep moves the timers of grants whose change was cut short.
+    pub target: TargetConfig,
+    /// The folder of the catalog's files.
+    pub catalog: PathBuf,
+    /// The comparison of AWS with the ledger; none, if it is switched off.
+    pub drift: Option<DriftConfig>,
+}
+
+/// How AWS is compared with the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DriftConfig {
+    /// How much time passes from the beginning of one lap over an account to that of the next.
+    pub every: SignedDuration,
+    /// How long after a grant's last change a difference may be a change of ours that is still on its way.
+    pub margin: SignedDuration,
+    /// What becomes of a live grant whose policy is gone or was edited: `Close` or `Restore`.
+    pub response: DriftResponse,
+}
+
+/// What timers call, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetConfig {
+    /// The role by which Scheduler invokes the revoke function.
+    pub timer_role_arn: String,
+    /// What timers invoke.
+    pub revoke_function_arn: String,
+    /// Where a timer goes that could not be delivered.
+    pub timer_dlq_arn: String,
 }
 
 /// What every function needs to know.
@@ -78,47 +125,31 @@ impl GrantConfig {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader { lookup: &lookup, problems: Vec::new() };
         let common = CommonConfig::read_from(&mut reader);
-        let account_id =
-            reader.checked("CURFEW_ACCOUNT_ID", "the 12-digit AWS account of this stack", |text| {
-                (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned())
-            });
+        let account_id = reader.account_id();
         let timers = reader.checked("CURFEW_TIMERS", "`scheduler` or `rules`", |text| match text {
             "scheduler" => Some(TimerKind::Scheduler),
             "rules" => Some(TimerKind::Rule),
             _ => None,
         });
-        let timer_role_arn =
-            reader.arn("CURFEW_TIMER_ROLE_ARN", "the ARN of the role by which Scheduler invokes `revoke`");
-        let revoke_function_arn =
-            reader.arn("CURFEW_REVOKE_FUNCTION_ARN", "the ARN of the function `revoke`");
-        let timer_dlq_arn =
-            reader.arn("CURFEW_TIMER_DLQ_ARN", "the ARN of the queue for timers that could not be delivered");
+        let target = TargetConfig::read_from(&mut reader);
         let webhook_secret = reader.required(
             "CURFEW_WEBHOOK_SECRET",
             "the name or ARN of the secret with the sources' signing secrets",
         );
-        let catalog = match reader.optional("CURFEW_CATALOG") {
-            Some(folder) => Some(PathBuf::from(folder)),
-            None => match reader.optional("LAMBDA_TASK_ROOT") {
-                Some(root) => Some(PathBuf::from(root).join("catalog")),
-                None => reader.missing("CURFEW_CATALOG", "the folder of the catalog's files"),
-            },
-        };
-        let sweep_grace = match reader.optional("CURFEW_SWEEP_GRACE_SECONDS") {
-            None => Some(SWEEP_GRACE_DEFAULT),
-            Some(_) => reader.checked("CURFEW_SWEEP_GRACE_SECONDS", "whole seconds from 0 to 3600", |text| {
-                let seconds = text.parse::<i64>().ok()?;
-                (0..=SWEEP_GRACE_SECONDS_MAX).contains(&seconds).then(|| SignedDuration::from_secs(seconds))
-            }),
-        };
+        let catalog = reader.catalog();
+        let sweep_grace = reader.number(
+            "CURFEW_SWEEP_GRACE_SECONDS",
+            "whole seconds from 0 to 3600",
+            SWEEP_GRACE_SECONDS_MAX,
+            SignedDuration::from_secs,
+            SWEEP_GRACE_DEFAULT,
+        );
         let all = || {
             Some(Self {
                 common: common?,
                 account_id: account_id?,
                 timers: timers?,
-                timer_role_arn: timer_role_arn?,
-                revoke_function_arn: revoke_function_arn?,
-                timer_dlq_arn: timer_dlq_arn?,
+                target: target?,
                 webhook_secret: webhook_secret?,
                 catalog: catalog?,
                 sweep_grace: sweep_grace?,
@@ -128,9 +159,82 @@ impl GrantConfig {
     }
 }
 
+impl SweepConfig {
+    /// Reads the sweep's configuration:
+    ///
+    /// - `CURFEW_TABLE`, `CURFEW_SCHEDULE_GROUP`, `CURFEW_ACCOUNT_ID`, `CURFEW_TIMER_ROLE_ARN`,
+    ///   `CURFEW_REVOKE_FUNCTION_ARN`, `CURFEW_TIMER_DLQ_ARN`, `CURFEW_CATALOG`: as [`GrantConfig::read`]
+    /// - `CURFEW_DRIFT_MINUTES`: how often AWS is compared with the ledger, 1 to 1440, or 0 for never; 60, if
+    ///   not set
+    /// - `CURFEW_DRIFT_MARGIN_SECONDS`: how long after a grant's last change nothing is taken for drift, 0 to
+    ///   3600; 300, if not set
+    /// - `CURFEW_DRIFT_RESPONSE`: what becomes of a live grant whose policy somebody took away or edited:
+    ///   `close` or `restore`; `close`, if not set
+    /// - `AWS_LAMBDA_FUNCTION_NAME`, `LAMBDA_TASK_ROOT`: set by Lambda
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every variable that is missing or unusable.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { lookup: &lookup, problems: Vec::new() };
+        let common = CommonConfig::read_from(&mut reader);
+        let account_id = reader.account_id();
+        let target = TargetConfig::read_from(&mut reader);
+        let catalog = reader.catalog();
+        let every = reader.number(
+            "CURFEW_DRIFT_MINUTES",
+            "whole minutes from 1 to 1440, or 0 for never",
+            DRIFT_MINUTES_MAX,
+            SignedDuration::from_mins,
+            DRIFT_EVERY_DEFAULT,
+        );
+        let margin = reader.number(
+            "CURFEW_DRIFT_MARGIN_SECONDS",
+            "whole seconds from 0 to 3600",
+            DRIFT_MARGIN_SECONDS_MAX,
+            SignedDuration::from_secs,
+            DRIFT_MARGIN_DEFAULT,
+        );
+        let response = match reader.optional("CURFEW_DRIFT_RESPONSE") {
+            None => Some(DriftResponse::Close),
+            Some(_) => reader.checked("CURFEW_DRIFT_RESPONSE", "`close` or `restore`", |text| match text {
+                "close" => Some(DriftResponse::Close),
+                "restore" => Some(DriftResponse::Restore),
+                _ => None,
+            }),
+        };
+        let all = || {
+            let drift = DriftConfig { every: every?, margin: margin?, response: response? };
+            Some(Self {
+                common: common?,
+                account_id: account_id?,
+                target: target?,
+                catalog: catalog?,
+                drift: (!drift.every.is_zero()).then_some(drift),
+            })
+        };
+        all().ok_or(ConfigError { problems: reader.problems })
+    }
+}
+
+impl TargetConfig {
+    fn read_from(reader: &mut Reader<'_>) -> Option<Self> {
+        let timer_role_arn =
+            reader.arn("CURFEW_TIMER_ROLE_ARN", "the ARN of the role by which Scheduler invokes `revoke`");
+        let revoke_function_arn =
+            reader.arn("CURFEW_REVOKE_FUNCTION_ARN", "the ARN of the function `revoke`");
+        let timer_dlq_arn =
+            reader.arn("CURFEW_TIMER_DLQ_ARN", "the ARN of the queue for timers that could not be delivered");
+        Some(Self {
+            timer_role_arn: timer_role_arn?,
+            revoke_function_arn: revoke_function_arn?,
+            timer_dlq_arn: timer_dlq_arn?,
+        })
+    }
+}
+
 impl CommonConfig {
-    /// Reads the configuration of a function that only ends grants (`revoke`, `sweep`): all else that it
-    /// needs stands in the grants themselves.
+    /// Reads the configuration of a function that only ends grants (`revoke`): all else that it needs stands
+    /// in the grants themselves.
     ///
     /// - `CURFEW_TABLE`: the ledger's table
     /// - `CURFEW_SCHEDULE_GROUP`: the group that Scheduler timers are in
@@ -216,6 +320,40 @@ impl Reader<'_> {
         })
     }
 
+    fn account_id(&mut self) -> Option<String> {
+        self.checked("CURFEW_ACCOUNT_ID", "the 12-digit AWS account of this stack", |text| {
+            is_account(text).then(|| text.to_owned())
+        })
+    }
+
+    fn catalog(&mut self) -> Option<PathBuf> {
+        match self.optional("CURFEW_CATALOG") {
+            Some(folder) => Some(PathBuf::from(folder)),
+            None => match self.optional("LAMBDA_TASK_ROOT") {
+                Some(root) => Some(PathBuf::from(root).join("catalog")),
+                None => self.missing("CURFEW_CATALOG", "the folder of the catalog's files"),
+            },
+        }
+    }
+
+    /// A whole number from 0 to `max` of what `unit` makes of it; `default`, if not set.
+    fn number(
+        &mut self,
+        variable: &'static str,
+        wanted: &'static str,
+        max: i64,
+        unit: fn(i64) -> SignedDuration,
+        default: SignedDuration,
+    ) -> Option<SignedDuration> {
+        if self.optional(variable).is_none() {
+            return Some(default);
+        }
+        self.checked(variable, wanted, |text| {
+            let number = text.parse::<i64>().ok()?;
+            (0..=max).contains(&number).then(|| unit(number))
+        })
+    }
+
     fn checked<T>(
         &mut self,
         variable: &'static str,
@@ -234,94 +372,5 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COMPLETE: [(&str, &str); 11] = [
-        ("CURFEW_TABLE", "curfew-ledger"),
-        ("CURFEW_SCHEDULE_GROUP", "curfew"),
-        ("AWS_LAMBDA_FUNCTION_NAME", "curfew-grant"),
-        ("CURFEW_ACCOUNT_ID", "111122223333"),
-        ("CURFEW_TIMERS", "rules"),
-        ("CURFEW_TIMER_ROLE_ARN", "arn:aws:iam::111122223333:role/timer"),
-        ("CURFEW_REVOKE_FUNCTION_ARN", "arn:aws:lambda:eu-west-1:111122223333:function:curfew-revoke"),
-        ("CURFEW_TIMER_DLQ_ARN", "arn:aws:sqs:eu-west-1:111122223333:timers"),
-        ("CURFEW_WEBHOOK_SECRET", "curfew/webhooks"),
-        ("LAMBDA_TASK_ROOT", "/var/task"),
-        ("CURFEW_SWEEP_GRACE_SECONDS", "90"),
-    ];
-
-    fn read(change: &[(&str, &str)]) -> Result<GrantConfig, ConfigError> {
-        GrantConfig::read(|name| {
-            let all = change.iter().chain(COMPLETE.iter());
-            all.into_iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    #[test]
-    fn a_complete_environment_is_read() {
-        let config = read(&[]).unwrap();
-        assert_eq!(config.common.table, "curfew-ledger");
-        assert_eq!(config.common.function_name, "curfew-grant");
-        assert_eq!(config.timers, TimerKind::Rule);
-        assert_eq!(config.catalog, PathBuf::from("/var/task/catalog"));
-        assert_eq!(config.sweep_grace, SignedDuration::from_secs(90));
-    }
-
-    #[test]
-    fn what_is_not_set_falls_back_only_where_that_is_said() {
-        let config = read(&[("CURFEW_SWEEP_GRACE_SECONDS", ""), ("CURFEW_CATALOG", "/opt/catalog")]).unwrap();
-        assert_eq!(config.sweep_grace, SWEEP_GRACE_DEFAULT);
-        assert_eq!(config.catalog, PathBuf::from("/opt/catalog"));
-    }
-
-    #[test]
-    fn every_problem_is_named_at_once_with_its_remedy() {
-        let error = GrantConfig::read(|_| None).unwrap_err();
-        let named: Vec<_> = error.problems.iter().map(|problem| problem.variable).collect();
-        assert_eq!(
-            named,
-            [
-                "CURFEW_TABLE",
-                "CURFEW_SCHEDULE_GROUP",
-                "AWS_LAMBDA_FUNCTION_NAME",
-                "CURFEW_ACCOUNT_ID",
-                "CURFEW_TIMERS",
-                "CURFEW_TIMER_ROLE_ARN",
-                "CURFEW_REVOKE_FUNCTION_ARN",
-                "CURFEW_TIMER_DLQ_ARN",
-                "CURFEW_WEBHOOK_SECRET",
-                "CURFEW_CATALOG",
-            ]
-        );
-        assert!(error.to_string().contains("`CURFEW_TIMERS` is not set; set it to `scheduler` or `rules`"));
-    }
-
-    #[test]
-    fn unusable_values_are_refused_and_never_shown() {
-        for (variable, value) in [
-            ("CURFEW_ACCOUNT_ID", "1234"),
-            ("CURFEW_ACCOUNT_ID", "11112222333x"),
-            ("CURFEW_TIMERS", "Scheduler"),
-            ("CURFEW_TIMER_ROLE_ARN", "whsec_c2VjcmV0"),
-            ("CURFEW_REVOKE_FUNCTION_ARN", "curfew-revoke"),
-            ("CURFEW_SWEEP_GRACE_SECONDS", "-1"),
-            ("CURFEW_SWEEP_GRACE_SECONDS", "3601"),
-            ("CURFEW_SWEEP_GRACE_SECONDS", "1m"),
-        ] {
-            let error = read(&[(variable, value)]).unwrap_err();
-            let [problem] = error.problems.as_slice() else { unreachable!("{error}") };
-            assert_eq!(problem.variable, variable);
-            assert!(!error.to_string().contains(value), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_function_that_only_ends_grants_needs_little() {
-        let little = |name: &str| {
-            COMPLETE.iter().take(3).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        };
-        assert_eq!(CommonConfig::read(little).unwrap().schedule_group, "curfew");
-        assert_eq!(CommonConfig::read(|_| None).unwrap_err().problems.len(), 3);
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

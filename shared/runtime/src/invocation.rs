@@ -6,21 +6,7 @@ use curfew_domain::window::{plus, whole_second};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Context;
 
-/// How long after its deadline an invocation may still have a change in flight in AWS.
-///
-/// Lambda stops the process at the deadline, but a request that left it just before may still be on the
-/// wire or queued inside IAM, and the clocks of Lambda and of whoever reads the lease may differ. No
-/// single request of ours may take longer than the SDK's timeout, which is far below this. A removal
-/// proves nothing before the lease is over, so too short would be unsafe; too long only delays the
-/// *proof* for openings that crashed.
-pub const LEASE_GRACE: SignedDuration = SignedDuration::from_secs(30);
-
-/// How long before its deadline an invocation begins no more work, so that what it began can end.
-pub const WIND_DOWN: SignedDuration = SignedDuration::from_secs(15);
-
-/// How long before its deadline an invocation that waits for AWS gives up, so that its caller still gets
-/// an answer.
-pub const ANSWER_MARGIN: SignedDuration = SignedDuration::from_secs(1);
+pub use curfew_domain::retry::{ANSWER_MARGIN, LEASE_GRACE, WIND_DOWN};
 
 /// One invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +24,14 @@ impl Invocation {
     pub fn lease_until(&self) -> Timestamp {
         let up = plus(self.deadline, SignedDuration::from_nanos(999_999_999));
         plus(whole_second(up), LEASE_GRACE)
+    }
+
+    /// What others must reckon with, as the use cases know it.
+    #[must_use]
+    pub fn known(&self) -> curfew_app::ports::Invocation {
+        // Lambda's own retry of an asynchronous call has the same request id, and another deadline.
+        let id = format!("{}/{}", self.request_id, self.deadline.as_second());
+        curfew_app::ports::Invocation { id, lease_until: self.lease_until() }
     }
 
     /// From when it must begin no more work.
@@ -80,6 +74,14 @@ mod tests {
     fn a_lease_outlives_the_invocation_and_never_rounds_down() {
         assert_eq!(ending("2026-01-01T10:00:00Z").lease_until(), at("2026-01-01T10:00:30Z"));
         assert_eq!(ending("2026-01-01T10:00:00.001Z").lease_until(), at("2026-01-01T10:00:31Z"));
+    }
+
+    #[test]
+    fn a_retry_of_the_same_request_is_another_invocation() {
+        let first = ending("2026-01-01T10:00:00Z").known();
+        assert_eq!(first.lease_until, at("2026-01-01T10:00:30Z"));
+        assert!(first.id.starts_with("r-1/"), "{first:?}");
+        assert_ne!(first.id, ending("2026-01-01T10:01:00Z").known().id);
     }
 
     #[test]

@@ -59,7 +59,17 @@ impl Metrics {
         self.count(at, "Activated", 1);
     }
 
-    /// An approved grant did not take effect: `OpeningFailures`.
+    /// AWS confirmed that a later approval moved a grant's end back, or left it where it was: `Extended`.
+    pub fn extended(&self, at: Timestamp) {
+        self.count(at, "Extended", 1);
+    }
+
+    /// AWS confirmed that a later approval moved a grant's end forward: `Shortened`.
+    pub fn shortened(&self, at: Timestamp) {
+        self.count(at, "Shortened", 1);
+    }
+
+    /// An approved grant, or a change of one, did not take effect: `OpeningFailures`.
     pub fn opening_failed(&self, at: Timestamp) {
         self.count(at, "OpeningFailures", 1);
     }
@@ -85,6 +95,27 @@ impl Metrics {
     /// How many grants still owed work after a sweep: `SweepBacklog`. Told every lap, zero included.
     pub fn sweep_backlog(&self, at: Timestamp, count: usize) {
         self.count(at, "SweepBacklog", count);
+    }
+
+    /// What AWS held otherwise than the ledger says, and Curfew had not done: `DriftFound`.
+    pub fn drift_found(&self, at: Timestamp, count: usize) {
+        if count > 0 {
+            self.count(at, "DriftFound", count);
+        }
+    }
+
+    /// What was left under ended grants' names, and AWS confirmed to be gone: `DriftRemoved`.
+    pub fn drift_removed(&self, at: Timestamp, count: usize) {
+        if count > 0 {
+            self.count(at, "DriftRemoved", count);
+        }
+    }
+
+    /// What could not be compared, because the catalog, IAM or the ledger could not be read: `DriftUnchecked`.
+    pub fn drift_unchecked(&self, at: Timestamp, count: usize) {
+        if count > 0 {
+            self.count(at, "DriftUnchecked", count);
+        }
     }
 
     fn count(&self, at: Timestamp, name: &str, count: usize) {
@@ -213,5 +244,23 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0]["SweepBacklog"], 0);
         assert_eq!(lines[1]["RevocationFailures"], 2);
+    }
+
+    #[test]
+    fn drift_is_told_where_there_is_any() {
+        let lines = emitted(|metrics, at| {
+            metrics.drift_found(at, 0);
+            metrics.drift_removed(at, 0);
+            metrics.drift_unchecked(at, 0);
+            metrics.drift_found(at, 3);
+            metrics.drift_removed(at, 2);
+            metrics.drift_unchecked(at, 1);
+        });
+        let told: Vec<_> = lines
+            .iter()
+            .map(|line| (&line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], line))
+            .map(|(name, line)| (name.as_str().unwrap(), line[name.as_str().unwrap()].as_u64()))
+            .collect();
+        assert_eq!(told, [("DriftFound", Some(3)), ("DriftRemoved", Some(2)), ("DriftUnchecked", Some(1))]);
     }
 }

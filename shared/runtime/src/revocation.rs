@@ -28,6 +28,8 @@ pub enum GrantResult {
     Settling,
     /// Its removal began, and AWS did not confirm it yet; the sweep goes on.
     Unproven,
+    /// It is closed, but something may have come back under its name after that. Somebody has to look.
+    LeftBehind,
     /// A timer that came before its window's end changed nothing.
     NotDue,
     /// There is no such grant.
@@ -46,6 +48,7 @@ impl GrantResult {
             Self::Removed | Self::AlreadyClosed => true,
             Self::Settling
             | Self::Unproven
+            | Self::LeftBehind
             | Self::NotDue
             | Self::NotFound
             | Self::Unknown
@@ -129,13 +132,20 @@ impl GrantReport {
                 grant,
                 GrantResult::Settling,
                 format!(
-                    "the removal of {} has begun, but its opening may still be under way until {until}; \
-                     the sweep removes and confirms it after that",
+                    "the removal of {} has begun, but a request that could undo it may still be under way until \
+                     {until}; the sweep removes and confirms it after that",
                     subject(grant)
                 ),
             ),
             Ok(Revoked::Ended(Ended::Unproven { grant, error })) => {
                 about(grant, GrantResult::Unproven, unproven(grant, error))
+            }
+            Ok(Revoked::Ended(Ended::Throttled { grant, error })) => {
+                let error = format!("it is asked too often at the moment ({error})");
+                about(grant, GrantResult::Unproven, unproven(grant, &error))
+            }
+            Ok(Revoked::Ended(Ended::LeftBehind { grant, error })) => {
+                about(grant, GrantResult::LeftBehind, left_behind(grant, error))
             }
             Ok(Revoked::AlreadyClosed(grant)) => {
                 about(grant, GrantResult::AlreadyClosed, already_closed(grant))
@@ -186,7 +196,7 @@ impl GrantReport {
         let ticket = self.grant.as_ref().map_or("", |grant| grant.ticket.as_str());
         let source = self.grant.as_ref().map_or("", |grant| grant.source.as_str());
         match self.result {
-            GrantResult::Unknown => {
+            GrantResult::Unknown | GrantResult::LeftBehind => {
                 tracing::error!(grant.id = %grant_id, ticket, source, "grant {grant_id}: {message}");
             }
             GrantResult::Unproven | GrantResult::NotFound => {
@@ -256,6 +266,11 @@ fn unproven(grant: &Grant, error: &str) -> String {
     )
 }
 
+/// What somebody has to see to, because no removal of a closed grant is tried again.
+fn left_behind(grant: &Grant, error: &str) -> String {
+    format!("{} is closed, but something of it may still be there: {error}", subject(grant))
+}
+
 /// What AWS confirmed, by the name of its call.
 fn confirmation(access: &Access, proof: &Proof) -> String {
     let call = match (access, access.principal().kind()) {
@@ -266,7 +281,7 @@ fn confirmation(access: &Access, proof: &Proof) -> String {
     };
     let at = proof.at;
     match proof.found {
-        Found::Deleted | Found::Applied | Found::AppliedUnsettled => format!("AWS confirmed {call} at {at}"),
+        Found::Deleted | Found::Applied => format!("AWS confirmed {call} at {at}"),
         Found::Absent => format!("AWS said at {at} that nothing of it is there any more ({call})"),
         Found::HeldByOthers => {
             format!("checked at {at}; the {access} stays, because other live grants hold it")
@@ -282,7 +297,8 @@ pub fn count(metrics: &Metrics, now: Timestamp, asked_at: Timestamp, revoked: &R
                 metrics.revoked(now, lag);
             }
         }
-        Ok(Revoked::Ended(Ended::Unproven { .. })) | Err(_) => metrics.revocations_failed(now, 1),
+        Ok(Revoked::Ended(Ended::Unproven { .. } | Ended::Throttled { .. } | Ended::LeftBehind { .. }))
+        | Err(_) => metrics.revocations_failed(now, 1),
         Ok(
             Revoked::Ended(Ended::Settling { .. })
             | Revoked::AlreadyClosed(_)

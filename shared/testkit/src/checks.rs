@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use curfew_app::ports::Story;
-use curfew_domain::event::{Chain, verify_chain};
+use curfew_domain::event::{Chain, Fact, verify_chain};
 use curfew_domain::grant::{Grant, State};
 use curfew_domain::ids::{GrantId, OBJECT_PREFIX};
+use curfew_domain::principal::Principal;
+use curfew_domain::window::whole_minute_up;
+use jiff::Timestamp;
 
 use crate::ledger::Row;
+use crate::policy;
 use crate::world::{Aws, World};
 
 /// A broken promise.
@@ -37,7 +41,11 @@ pub(crate) fn after_step(aws: &Aws) -> Vec<Violation> {
     let mut violations = Vec::new();
     let grants: Vec<Grant> = aws.ledger.rows().filter_map(|row| Some(row.stored().ok()?.grant)).collect();
 
-    for (principal, name) in aws.iam.inline_policies().filter(|(_, name)| name.starts_with(OBJECT_PREFIX)) {
+    // What somebody else did is none of Curfew's promises, until Curfew has put it right.
+    let ours = |(principal, name): &(&Principal, &str)| {
+        name.starts_with(OBJECT_PREFIX) && !aws.iam.is_by_hand(principal, name)
+    };
+    for (principal, name) in aws.iam.inline_policies().filter(ours) {
         let grant = grants.iter().find(|grant| grant.id().object_name() == name);
         match grant.map(Grant::state) {
             None => violations.push(broken("P1", format!("policy {name} on {principal} was never recorded"))),
@@ -50,7 +58,7 @@ pub(crate) fn after_step(aws: &Aws) -> Vec<Violation> {
     for attachment in aws.iam.attachments() {
         let mut of_it = grants.iter().filter(|grant| grant.access().shared().as_ref() == Some(&attachment));
         let owed = of_it.any(|grant| !matches!(grant.state(), State::Closed { .. }));
-        if !owed {
+        if !owed && !aws.iam.is_by_hand(&attachment.principal, &attachment.policy_arn) {
             let what =
                 format!("{} is attached, but no grant that is not closed needs it", attachment.policy_arn);
             violations.push(broken("P3", what));
@@ -72,7 +80,46 @@ pub(crate) fn after_step(aws: &Aws) -> Vec<Violation> {
             State::Opening { .. } | State::Active { .. } | State::Closing { .. } => {}
         }
     }
+    violations.extend(ends_on_time(aws));
     violations
+}
+
+/// P2: what is in AWS ends with its grant's window. While a change of it is under way, it may be what was there
+/// before.
+fn ends_on_time(aws: &Aws) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (principal, name, document) in aws.iam.documents() {
+        let Some(row) = GrantId::of_object_name(name).and_then(|id| aws.ledger.row(&id)) else {
+            continue;
+        };
+        let end = latest_end(row);
+        if policy::in_effect(document, end) && !aws.iam.is_by_hand(principal, name) {
+            violations.push(broken("P2", format!("policy {name} still allows something at {end}")));
+        }
+    }
+    for (id, fires_at) in aws.timers.set_timers() {
+        let end = aws.ledger.row(id).map(latest_end);
+        if end.is_some_and(|end| fires_at > whole_minute_up(end)) {
+            violations
+                .push(broken("P2", format!("the timer of grant {id} fires at {fires_at}, after {end:?}")));
+        }
+    }
+    violations
+}
+
+/// The latest of the ends that a grant had since AWS confirmed one, as its events say.
+fn latest_end(row: &Row) -> Timestamp {
+    let (mut latest, mut current) = (Timestamp::MIN, Timestamp::MIN);
+    for event in &row.events {
+        match &event.fact {
+            Fact::Opened { window, .. } => current = window.expires_at(),
+            Fact::Extended { change } | Fact::Shortened { change } => current = change.to.expires_at(),
+            Fact::Activated { .. } => latest = current,
+            _ => {}
+        }
+        latest = latest.max(current);
+    }
+    latest
 }
 
 /// P7 of one grant after a step about it. What was verified before is not verified again, because a
@@ -126,10 +173,17 @@ fn is_quiet(grants: &[Grant], grant: &Grant) -> bool {
         .all(|other| matches!(other.state(), State::Active { .. } | State::Closed { .. }))
 }
 
+/// Whether it is there, or somebody else took it away.
 fn is_attached(aws: &Aws, grant: &Grant) -> bool {
+    let principal = grant.access().principal();
     match grant.access().shared() {
-        Some(attachment) => aws.iam.has_attached(&attachment),
-        None => aws.iam.has_inline(grant.access().principal(), &grant.id().object_name()),
+        Some(attachment) => {
+            aws.iam.has_attached(&attachment) || aws.iam.is_by_hand(principal, &attachment.policy_arn)
+        }
+        None => {
+            let name = grant.id().object_name();
+            aws.iam.has_inline(principal, &name) || aws.iam.is_by_hand(principal, &name)
+        }
     }
 }
 

@@ -60,14 +60,13 @@ pub fn world() -> World {
     world
 }
 
-/// What an opening invocation that starts now brings along.
+/// What an opening invocation brings along.
 #[must_use]
-pub fn settings(now: Timestamp) -> OpenSettings<'static> {
+pub fn settings() -> OpenSettings<'static> {
     OpenSettings {
         own_account: OWN_ACCOUNT,
         timer: TimerKind::Scheduler,
         sweep_grace: SignedDuration::from_secs(60),
-        lease_until: curfew_domain::window::plus(now, LEASE),
     }
 }
 
@@ -82,7 +81,7 @@ pub fn principal(arn: &str) -> Principal {
 }
 
 #[expect(clippy::panic, reason = "a literal in a test that is not valid has to fail the test")]
-fn valid<T, E: std::fmt::Display>(made: Result<T, E>) -> T {
+pub(crate) fn valid<T, E: std::fmt::Display>(made: Result<T, E>) -> T {
     match made {
         Ok(made) => made,
         Err(error) => panic!("{error}"),

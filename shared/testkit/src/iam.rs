@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use curfew_app::ports::{EffectError, Failure};
+use curfew_app::ports::{EffectError, Failure, Held};
 use curfew_domain::access::{Access, Attachment};
 use curfew_domain::effect::{AccessChange, Found};
 use curfew_domain::principal::{Principal, PrincipalKind};
@@ -27,10 +27,21 @@ struct Entity {
 pub struct MemoryIam {
     principals: BTreeMap<Principal, Entity>,
     policies: BTreeSet<String>,
+    /// What somebody else than Curfew changed last: a principal and the policy's name or ARN.
+    by_hand: BTreeSet<(Principal, String)>,
 }
 
 fn refuse<T>(operation: &'static str, code: &str, message: String) -> Result<T, EffectError> {
     Err(EffectError { failure: Failure::Refused, operation, code: code.to_owned(), message })
+}
+
+/// The one object in IAM that a change is about.
+fn object(change: &AccessChange) -> (Principal, String) {
+    let policy = match &change.access {
+        Access::Inline { policy_name, .. } => policy_name,
+        Access::Managed { policy_arn, .. } => policy_arn,
+    };
+    (change.access.principal().clone(), policy.clone())
 }
 
 impl MemoryIam {
@@ -50,6 +61,12 @@ impl MemoryIam {
     }
 
     pub(crate) fn attach(&mut self, change: &AccessChange) -> Result<Found, EffectError> {
+        let attached = self.put(change)?;
+        self.by_hand.remove(&object(change));
+        Ok(attached)
+    }
+
+    fn put(&mut self, change: &AccessChange) -> Result<Found, EffectError> {
         let principal = change.access.principal();
         let operation = match (&change.access, principal.kind()) {
             (Access::Inline { .. }, PrincipalKind::User) => "PutUserPolicy",
@@ -85,12 +102,68 @@ impl MemoryIam {
     }
 
     pub(crate) fn detach(&mut self, change: &AccessChange) -> Found {
+        self.by_hand.remove(&object(change));
         let removed =
             self.principals.get_mut(change.access.principal()).is_some_and(|entity| match &change.access {
                 Access::Inline { policy_name, .. } => entity.inline.remove(policy_name).is_some(),
                 Access::Managed { policy_arn, .. } => entity.attached.remove(policy_arn),
             });
         if removed { Found::Deleted } else { Found::Absent }
+    }
+
+    /// What every principal of an account has.
+    pub(crate) fn inventory(&self, account: &str) -> Vec<Held> {
+        let in_account = self.principals.iter().filter(|(principal, _)| principal.account() == account);
+        in_account
+            .map(|(principal, entity)| Held {
+                principal: principal.clone(),
+                inline: entity.inline.clone().into_iter().collect(),
+                attached: entity.attached.iter().cloned().collect(),
+            })
+            .collect()
+    }
+
+    /// Puts an inline policy on a principal behind Curfew's back.
+    pub fn put_inline(&mut self, principal: &Principal, name: &str, document: &str) {
+        self.by_hand.insert((principal.clone(), name.to_owned()));
+        if let Some(entity) = self.principals.get_mut(principal) {
+            entity.inline.insert(name.to_owned(), document.to_owned());
+        }
+    }
+
+    /// Takes an inline policy away behind Curfew's back. False, if there was none.
+    pub fn delete_inline(&mut self, principal: &Principal, name: &str) -> bool {
+        self.by_hand.insert((principal.clone(), name.to_owned()));
+        self.principals.get_mut(principal).is_some_and(|entity| entity.inline.remove(name).is_some())
+    }
+
+    /// Attaches a managed policy behind Curfew's back.
+    pub fn attach_by_hand(&mut self, attachment: &Attachment) {
+        self.by_hand.insert((attachment.principal.clone(), attachment.policy_arn.clone()));
+        if let Some(entity) = self.principals.get_mut(&attachment.principal) {
+            entity.attached.insert(attachment.policy_arn.clone());
+        }
+    }
+
+    /// Detaches a managed policy behind Curfew's back. False, if it was not attached.
+    pub fn detach_by_hand(&mut self, attachment: &Attachment) -> bool {
+        self.by_hand.insert((attachment.principal.clone(), attachment.policy_arn.clone()));
+        let entity = self.principals.get_mut(&attachment.principal);
+        entity.is_some_and(|entity| entity.attached.remove(&attachment.policy_arn))
+    }
+
+    /// Whether a policy on a principal was changed last by somebody else than Curfew.
+    #[must_use]
+    pub fn is_by_hand(&self, principal: &Principal, policy: &str) -> bool {
+        // Most runs have none, and asking costs two copies.
+        !self.by_hand.is_empty() && self.by_hand.contains(&(principal.clone(), policy.to_owned()))
+    }
+
+    /// Every inline policy with its document.
+    pub fn documents(&self) -> impl Iterator<Item = (&Principal, &str, &str)> {
+        self.principals.iter().flat_map(|(principal, entity)| {
+            entity.inline.iter().map(move |(name, document)| (principal, name.as_str(), document.as_str()))
+        })
     }
 
     /// Whether anything that is attached to the principal allows anything at `at`.

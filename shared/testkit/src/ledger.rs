@@ -4,15 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use curfew_app::ports::{
-    ClaimWrite, Commit, CommitWrite, DeniedRequest, Due, Holders, LedgerError, OpenWrite, Story,
+    ClaimWrite, Commit, CommitWrite, DeniedRequest, DriftLap, Due, Holders, LedgerError, OpenWrite, Released,
+    Removing, Story, Stray,
 };
 use curfew_domain::access::Attachment;
 use curfew_domain::event::Event;
-use curfew_domain::grant::{Grant, State};
+use curfew_domain::grant::{Grant, Outcome, State};
 use curfew_domain::ids::{Email, GrantId, Source, TenantId, TicketId};
+use curfew_domain::principal::Principal;
 use curfew_domain::request::TicketClosed;
-use curfew_domain::transition::{BeginClosing, Claim, Command, Guard, Stored, transition};
-use jiff::Timestamp;
+use curfew_domain::transition::{BeginClosing, Claim, Command, Guard, Stored, TICKET_DUE_AFTER, transition};
+use curfew_domain::window::plus;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::index::Index;
 
 /// A grant's items.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,18 +57,9 @@ impl Row {
     }
 }
 
-/// A grant's entry in the sparse indexes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    due_at: Option<Timestamp>,
-    live: bool,
-    person: Email,
-    tenant: TenantId,
-}
-
 #[derive(Debug, Default)]
 struct Ticket {
-    closed: Option<(TicketClosed, Timestamp)>,
+    closed: Option<TicketClosed>,
     grants: BTreeSet<GrantId>,
 }
 
@@ -71,6 +67,9 @@ struct Ticket {
 struct HoldersItem {
     version: u64,
     grants: BTreeSet<GrantId>,
+    /// Released, and not closed yet.
+    leaving: BTreeSet<GrantId>,
+    removing: BTreeSet<Removing>,
 }
 
 /// The table.
@@ -80,8 +79,14 @@ pub struct MemoryLedger {
     tickets: BTreeMap<(Source, TicketId), Ticket>,
     attachments: BTreeMap<Attachment, HoldersItem>,
     denials: BTreeMap<(Source, TicketId, String, String), DeniedRequest>,
+    drift_laps: BTreeMap<String, DriftLap>,
+    /// As first seen, and whether it was told.
+    strays: BTreeMap<(Principal, String), (Stray, bool)>,
+    index: Index,
     /// What the indexes show while they lag.
-    frozen: Option<BTreeMap<GrantId, Entry>>,
+    frozen: Option<Index>,
+    /// How many entries of the index of what is due were looked at.
+    looked_at: u64,
 }
 
 impl MemoryLedger {
@@ -94,6 +99,16 @@ impl MemoryLedger {
         if ticket.closed.is_some() {
             return Ok(OpenWrite::TicketClosed);
         }
+        if let Some(earlier) = grant.earlier_try() {
+            let state = self.rows.get(&earlier).map(|row| row.stored()).transpose()?;
+            let failed = state.is_some_and(|stored| {
+                matches!(stored.grant.state(), State::Closed { outcome: Outcome::Failed, .. })
+            });
+            if !failed {
+                return Ok(OpenWrite::EarlierTryChanged);
+            }
+        }
+        let ticket = self.tickets.entry((request.source.clone(), request.ticket.clone())).or_default();
         ticket.grants.insert(grant.id().clone());
         if let Some(attachment) = grant.access().shared() {
             let holders = self.attachments.entry(attachment).or_default();
@@ -102,6 +117,7 @@ impl MemoryLedger {
         }
         let row = Row { grant: grant.clone(), claim: None, events: events.to_vec() };
         self.rows.insert(grant.id().clone(), row);
+        self.reindex(grant.id());
         Ok(OpenWrite::Written)
     }
 
@@ -121,6 +137,7 @@ impl MemoryLedger {
         match begun {
             Ok(begun) if written => {
                 row.claim = Some(Claim { begin: begin.clone(), at: now });
+                self.reindex(id);
                 Ok(ClaimWrite::Begun(Box::new(begun)))
             }
             Err(illegal) if !written => Ok(ClaimWrite::Refused { stored: Box::new(stored), illegal }),
@@ -139,14 +156,18 @@ impl MemoryLedger {
         if row.stored()?.grant.version() + 1 != commit.grant.version() {
             return Ok(CommitWrite::Outdated);
         }
-        if let Some((attachment, version)) = commit.unchanged
-            && self.attachments.get(attachment).map_or(0, |holders| holders.version) != version
-        {
-            return Ok(CommitWrite::HoldersChanged);
+        if let Some(shared) = commit.shared {
+            let holders = self.attachments.entry(shared.attachment.clone()).or_default();
+            if holders.version != shared.version {
+                return Ok(CommitWrite::HoldersChanged);
+            }
+            holders.removing.retain(|mark| !shared.marks.contains(mark));
+            holders.leaving.remove(commit.grant.id());
         }
         row.grant = commit.grant.clone();
         row.claim = None;
         row.events.extend_from_slice(commit.events);
+        self.reindex(commit.grant.id());
         Ok(CommitWrite::Written)
     }
 
@@ -158,18 +179,81 @@ impl MemoryLedger {
         self.rows.get(id).map(Row::story).transpose()
     }
 
-    pub(crate) fn release(&mut self, attachment: &Attachment, id: &GrantId) -> Holders {
+    /// Keeps the indexes as the table is.
+    fn reindex(&mut self, id: &GrantId) {
+        // A row that can't be read has no place in an index, and `checks` tells of it.
+        let grant = self.rows.get(id).and_then(|row| Some(row.stored().ok()?.grant));
+        self.index.put(id, grant.as_ref());
+    }
+
+    pub(crate) fn release(&mut self, attachment: &Attachment, id: &GrantId, mine: &Removing) -> Released {
         let holders = self.attachments.entry(attachment.clone()).or_default();
-        if holders.grants.remove(id) {
-            // Never counted back, not even when nobody is left: an old version must not fit again.
-            holders.version += 1;
+        if !mine.after_close {
+            if holders.grants.remove(id) {
+                holders.leaving.insert(id.clone());
+            } else if !holders.leaving.contains(id) {
+                return Released::Ended;
+            }
         }
-        Holders { version: holders.version, grants: holders.grants.iter().cloned().collect() }
+        // Never counted back, not even when nobody is left: an old version must not fit again.
+        holders.version += 1;
+        let removing = holders.removing.iter().filter(|other| *other != mine).cloned().collect();
+        holders.removing.insert(mine.clone());
+        let grants = holders.grants.iter().cloned().collect();
+        Released::Left(Holders { version: holders.version, grants, removing })
+    }
+
+    pub(crate) fn unmark(&mut self, attachment: &Attachment, marks: &[Removing]) {
+        if let Some(holders) = self.attachments.get_mut(attachment) {
+            holders.removing.retain(|mark| !marks.contains(mark));
+        }
     }
 
     pub(crate) fn close_ticket(&mut self, closed: &TicketClosed, now: Timestamp) {
-        let key = (closed.source.clone(), closed.ticket.clone());
-        self.tickets.entry(key).or_default().closed.get_or_insert_with(|| (closed.clone(), now));
+        let (source, id) = (closed.source.clone(), closed.ticket.clone());
+        let ticket = self.tickets.entry((source.clone(), id.clone())).or_default();
+        if ticket.closed.is_none() {
+            ticket.closed = Some(closed.clone());
+            self.index.put_ticket(source, id, plus(now, TICKET_DUE_AFTER));
+        }
+    }
+
+    pub(crate) fn closed_ticket(&self, source: &Source, id: &TicketId) -> Option<TicketClosed> {
+        self.tickets.get(&(source.clone(), id.clone())).and_then(|ticket| ticket.closed.clone())
+    }
+
+    pub(crate) fn settle_ticket(&mut self, source: &Source, id: &TicketId) {
+        self.index.drop_ticket(source, id);
+    }
+
+    pub(crate) fn drift_lap(&self, account: &str) -> Option<DriftLap> {
+        self.drift_laps.get(account).cloned()
+    }
+
+    pub(crate) fn save_drift_lap(
+        &mut self,
+        account: &str,
+        before: Option<&DriftLap>,
+        lap: &DriftLap,
+    ) -> bool {
+        if self.drift_laps.get(account) != before {
+            return false;
+        }
+        self.drift_laps.insert(account.to_owned(), lap.clone());
+        true
+    }
+
+    pub(crate) fn record_stray(&mut self, stray: &Stray, margin: SignedDuration) -> bool {
+        let key = (stray.principal.clone(), stray.policy.clone());
+        let (first, told) = self.strays.entry(key).or_insert_with(|| (stray.clone(), false));
+        let tell = !*told && plus(first.at, margin) <= stray.at;
+        *told |= tell;
+        tell
+    }
+
+    /// Every stray that was told.
+    pub fn strays(&self) -> impl Iterator<Item = &Stray> {
+        self.strays.values().filter(|(_, told)| *told).map(|(stray, _)| stray)
     }
 
     pub(crate) fn record_denial(&mut self, denied: &DeniedRequest) {
@@ -186,28 +270,13 @@ impl MemoryLedger {
             .collect()
     }
 
-    fn entry(row: &Row) -> Option<(GrantId, Entry)> {
-        // A row that can't be read has no place in an index, and `checks` tells of it.
-        let grant = row.stored().ok()?.grant;
-        let entry = Entry {
-            due_at: grant.due_at(),
-            live: !matches!(grant.state(), State::Closed { .. }),
-            person: grant.request().requester.clone(),
-            tenant: grant.request().tenant.clone(),
-        };
-        Some((grant.id().clone(), entry))
-    }
-
-    fn index(&self) -> BTreeMap<GrantId, Entry> {
-        match &self.frozen {
-            Some(frozen) => frozen.clone(),
-            None => self.rows.values().filter_map(Self::entry).collect(),
-        }
+    fn shown(&self) -> &Index {
+        self.frozen.as_ref().unwrap_or(&self.index)
     }
 
     /// From now on the indexes show what they show now, whatever is written.
     pub fn freeze_indexes(&mut self) {
-        self.frozen = Some(self.index());
+        self.frozen.get_or_insert_with(|| self.index.clone());
     }
 
     /// The indexes catch up.
@@ -215,24 +284,36 @@ impl MemoryLedger {
         self.frozen = None;
     }
 
-    pub(crate) fn live(&self, is_wanted: impl Fn(&Email, &TenantId) -> bool) -> Vec<GrantId> {
-        self.index()
-            .into_iter()
-            .filter(|(_, entry)| entry.live && is_wanted(&entry.person, &entry.tenant))
-            .map(|(id, _)| id)
-            .collect()
+    pub(crate) fn live_of_person(&self, person: &Email) -> Vec<GrantId> {
+        self.shown().live(|entry| entry.person == *person)
     }
 
-    pub(crate) fn due(&self, now: Timestamp, limit: usize) -> Vec<Due> {
-        let mut due: Vec<Due> = self
-            .index()
-            .into_iter()
-            .filter_map(|(grant_id, entry)| Some(Due { grant_id, due_at: entry.due_at? }))
-            .filter(|due| due.due_at <= now)
-            .collect();
-        due.sort_by_key(|due| due.due_at);
-        due.truncate(limit);
+    pub(crate) fn live_of_tenant(&self, tenant: &TenantId) -> Vec<GrantId> {
+        self.shown().live(|entry| entry.tenant == *tenant)
+    }
+
+    pub(crate) fn live_of_principal(&self, tenant: &TenantId, principal: &Principal) -> Vec<GrantId> {
+        self.shown().live(|entry| entry.tenant == *tenant && entry.principal == *principal)
+    }
+
+    pub(crate) fn due(&mut self, now: Timestamp, after: Option<&Due>, limit: usize) -> Vec<Due> {
+        let (due, looked_at) = self.shown().due(now, after, limit);
+        self.looked_at += looked_at;
         due
+    }
+
+    /// How many entries of the index of what is due were ever looked at to find it.
+    #[must_use]
+    pub fn entries_looked_at(&self) -> u64 {
+        self.looked_at
+    }
+
+    /// Puts entries of other grants into the indexes, which stand there as `like` does: a crowd that has
+    /// no items, for what reads no more than indexes.
+    pub fn crowd(&mut self, ids: impl IntoIterator<Item = GrantId>, like: &Grant) {
+        for id in ids {
+            self.index.put(&id, Some(like));
+        }
     }
 
     /// Every grant's items.
@@ -251,12 +332,19 @@ impl MemoryLedger {
         if let Some(row) = self.rows.get_mut(id) {
             change(row);
         }
+        self.reindex(id);
     }
 
     /// Who holds a shared attachment.
     #[must_use]
     pub fn holders(&self, attachment: &Attachment) -> BTreeSet<GrantId> {
         self.attachments.get(attachment).map_or_else(BTreeSet::new, |holders| holders.grants.clone())
+    }
+
+    /// The marks of removals under way on a shared attachment.
+    #[must_use]
+    pub fn removing(&self, attachment: &Attachment) -> BTreeSet<Removing> {
+        self.attachments.get(attachment).map_or_else(BTreeSet::new, |holders| holders.removing.clone())
     }
 
     /// Every shared attachment that was ever held.
@@ -272,9 +360,7 @@ impl MemoryLedger {
     /// How many entries the sparse indexes have when they are up to date: due, live.
     #[must_use]
     pub fn index_sizes(&self) -> (usize, usize) {
-        let entries = || self.rows.values().filter_map(Self::entry);
-        let due = entries().filter(|(_, entry)| entry.due_at.is_some()).count();
-        (due, entries().filter(|(_, entry)| entry.live).count())
+        self.index.sizes()
     }
 }
 

@@ -34,8 +34,14 @@ pub enum CallName {
     Story,
     /// [`curfew_app::ports::Ledger::release`].
     Release,
+    /// [`curfew_app::ports::Ledger::unmark`].
+    Unmark,
     /// [`curfew_app::ports::Ledger::close_ticket`].
     CloseTicket,
+    /// [`curfew_app::ports::Ledger::closed_ticket`].
+    ClosedTicket,
+    /// [`curfew_app::ports::Ledger::settle_ticket`].
+    SettleTicket,
     /// [`curfew_app::ports::Ledger::record_denial`].
     RecordDenial,
     /// [`curfew_app::ports::Ledger::grants_of_ticket`].
@@ -44,12 +50,22 @@ pub enum CallName {
     LiveOfPerson,
     /// [`curfew_app::ports::Ledger::live_of_tenant`].
     LiveOfTenant,
+    /// [`curfew_app::ports::Ledger::live_of_principal`].
+    LiveOfPrincipal,
     /// [`curfew_app::ports::Ledger::due`].
     Due,
+    /// [`curfew_app::ports::Ledger::drift_lap`].
+    DriftLap,
+    /// [`curfew_app::ports::Ledger::save_drift_lap`].
+    SaveDriftLap,
+    /// [`curfew_app::ports::Ledger::record_stray`].
+    RecordStray,
     /// [`curfew_app::ports::AccessPort::attach`].
     Attach,
     /// [`curfew_app::ports::AccessPort::detach`].
     Detach,
+    /// [`curfew_app::ports::AccessPort::inventory`].
+    Inventory,
     /// [`curfew_app::ports::TimerPort::set`].
     SetTimer,
     /// [`curfew_app::ports::TimerPort::clear`].
@@ -72,13 +88,20 @@ impl CallName {
             | Self::Load
             | Self::Story
             | Self::Release
+            | Self::Unmark
             | Self::CloseTicket
+            | Self::ClosedTicket
+            | Self::SettleTicket
             | Self::RecordDenial
             | Self::GrantsOfTicket
             | Self::LiveOfPerson
             | Self::LiveOfTenant
-            | Self::Due => "ledger",
-            Self::Attach | Self::Detach => "access",
+            | Self::LiveOfPrincipal
+            | Self::Due
+            | Self::DriftLap
+            | Self::SaveDriftLap
+            | Self::RecordStray => "ledger",
+            Self::Attach | Self::Detach | Self::Inventory => "access",
             Self::SetTimer | Self::ClearTimer => "timers",
         }
     }
@@ -91,7 +114,11 @@ impl CallName {
                 | Self::GrantsOfTicket
                 | Self::LiveOfPerson
                 | Self::LiveOfTenant
+                | Self::LiveOfPrincipal
+                | Self::ClosedTicket
                 | Self::Due
+                | Self::DriftLap
+                | Self::Inventory
         )
     }
 }
@@ -108,16 +135,28 @@ pub enum Delivery {
     /// The sender sees a retryable error now, while the request is still under way:
     /// it lands when [`crate::World::land`] says so.
     Late,
+    /// AWS is asked too often: no effect.
+    Throttled,
     /// AWS refuses it for good: no effect.
     Refused,
     /// Curfew is not permitted to do it: no effect.
     Forbidden,
+    /// The first try goes unanswered, the second takes effect and is answered, and the first lands when
+    /// [`crate::World::land`] says so.
+    Twice,
 }
 
 impl Delivery {
     /// Every kind, for tests that try them all.
-    pub const ALL: [Self; 6] =
-        [Self::Done, Self::LostRequest, Self::LostAnswer, Self::Late, Self::Refused, Self::Forbidden];
+    pub const ALL: [Self; 7] = [
+        Self::Done,
+        Self::LostRequest,
+        Self::LostAnswer,
+        Self::Late,
+        Self::Throttled,
+        Self::Refused,
+        Self::Forbidden,
+    ];
 }
 
 /// A planned fault: what becomes of the calls that it matches, when [`crate::World::run`] delivers them.

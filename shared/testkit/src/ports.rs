@@ -4,14 +4,16 @@
 use std::fmt;
 
 use curfew_app::ports::{
-    AccessPort, ClaimWrite, Clock, Commit, CommitWrite, DeniedRequest, Due, EffectError, Failure, Holders,
-    Ledger, LedgerError, OpenWrite, Ports, Story, TimerPort,
+    AccessPort, ClaimWrite, Clock, Commit, CommitWrite, DeniedRequest, DriftLap, Due, EffectError, Failure,
+    InventoryPage, Invocation, Ledger, LedgerError, OpenWrite, Ports, Released, Removing, SharedRemoval,
+    Story, Stray, TimerPort,
 };
-use curfew_domain::access::Attachment;
+use curfew_domain::access::{Attachment, Route};
 use curfew_domain::effect::{AccessChange, Found, Proof, Timer};
 use curfew_domain::event::Event;
 use curfew_domain::grant::Grant;
 use curfew_domain::ids::{Email, GrantId, Source, TenantId, TicketId};
+use curfew_domain::principal::Principal;
 use curfew_domain::request::TicketClosed;
 use curfew_domain::transition::{BeginClosing, Stored};
 use futures_channel::oneshot;
@@ -19,6 +21,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::network::{CallName, Delivery, InvocationId, LateEffect};
 use crate::world::{Aws, World};
+
+/// How many principals a page of IAM's inventory has: few, so that laps go over several.
+const INVENTORY_PAGE: usize = 2;
 
 /// The clock of one invocation: the world's, or somewhat off.
 #[derive(Clone)]
@@ -39,6 +44,7 @@ pub struct MemoryPorts {
     world: World,
     id: InvocationId,
     clock: VirtualClock,
+    invocation: Invocation,
 }
 
 impl fmt::Debug for MemoryPorts {
@@ -50,7 +56,15 @@ impl fmt::Debug for MemoryPorts {
 impl MemoryPorts {
     pub(crate) fn new(world: World, id: InvocationId) -> Self {
         let clock = VirtualClock { world: world.clone(), skew: SignedDuration::ZERO };
-        Self { world, id, clock }
+        let lease_until = curfew_domain::window::plus(world.now(), crate::fixtures::LEASE);
+        let invocation = Invocation { id: format!("invocation-{}", id.0), lease_until };
+        Self { world, id, clock, invocation }
+    }
+
+    /// The same invocation with a lease of its own.
+    #[must_use]
+    pub fn leased(self, lease_until: Timestamp) -> Self {
+        Self { invocation: Invocation { lease_until, ..self.invocation }, ..self }
     }
 
     /// The same invocation with a clock that is ahead of AWS's (or behind, if negative).
@@ -69,7 +83,22 @@ impl MemoryPorts {
         &self,
         name: CallName,
         grant: Option<&GrantId>,
-        effect: impl FnOnce(&mut Aws) -> Result<R, E> + Send + 'static,
+        effect: impl Fn(&mut Aws) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: Injected + Send + 'static,
+    {
+        self.call_tried(name, grant, |answer| answer, effect).await
+    }
+
+    /// A call whose answer says so if it is that of a second try.
+    async fn call_tried<R, E>(
+        &self,
+        name: CallName,
+        grant: Option<&GrantId>,
+        second: fn(R) -> R,
+        effect: impl Fn(&mut Aws) -> Result<R, E> + Send + 'static,
     ) -> Result<R, E>
     where
         R: Send + 'static,
@@ -91,6 +120,14 @@ impl MemoryPorts {
                         let _ = effect(aws);
                     }) as LateEffect);
                     Err(E::injected(name, Failure::Retryable))
+                }
+                Delivery::Throttled => Err(E::injected(name, Failure::Throttled)),
+                Delivery::Twice => {
+                    let result = effect(aws).map(second);
+                    late = Some(Box::new(move |aws: &mut Aws| {
+                        let _ = effect(aws);
+                    }) as LateEffect);
+                    result
                 }
                 Delivery::Refused => Err(E::injected(name, Failure::Refused)),
                 Delivery::Forbidden => Err(E::injected(name, Failure::Forbidden)),
@@ -114,7 +151,7 @@ impl Injected for LedgerError {
         Self {
             operation: "answer",
             message: format!("injected fault of {call:?}"),
-            retryable: failure == Failure::Retryable,
+            retryable: matches!(failure, Failure::Retryable | Failure::Throttled),
         }
     }
 }
@@ -130,6 +167,7 @@ impl Injected for EffectError {
         };
         let code = match failure {
             Failure::Retryable => "Timeout",
+            Failure::Throttled => "Throttling",
             Failure::Refused => "LimitExceeded",
             Failure::Forbidden => "AccessDenied",
         };
@@ -158,6 +196,10 @@ impl Ports for MemoryPorts {
     fn clock(&self) -> &VirtualClock {
         &self.clock
     }
+
+    fn invocation(&self) -> &Invocation {
+        &self.invocation
+    }
 }
 
 impl Ledger for MemoryPorts {
@@ -178,10 +220,15 @@ impl Ledger for MemoryPorts {
 
     async fn commit(&self, commit: Commit<'_>) -> Result<CommitWrite, LedgerError> {
         let (grant, events) = (commit.grant.clone(), commit.events.to_vec());
-        let unchanged = commit.unchanged.map(|(attachment, version)| (attachment.clone(), version));
+        let shared =
+            commit.shared.map(|shared| (shared.attachment.clone(), shared.version, shared.marks.to_vec()));
         self.call(CallName::Commit, Some(commit.grant.id()), move |aws| {
-            let unchanged = unchanged.as_ref().map(|(attachment, version)| (attachment, *version));
-            aws.ledger.commit(&Commit { grant: &grant, events: &events, unchanged })
+            let shared = shared.as_ref().map(|(attachment, version, marks)| SharedRemoval {
+                attachment,
+                version: *version,
+                marks,
+            });
+            aws.ledger.commit(&Commit { grant: &grant, events: &events, shared })
         })
         .await
     }
@@ -196,15 +243,49 @@ impl Ledger for MemoryPorts {
         self.call(CallName::Story, Some(id), move |aws| aws.ledger.story(&of)).await
     }
 
-    async fn release(&self, attachment: &Attachment, id: &GrantId) -> Result<Holders, LedgerError> {
-        let (attachment, of) = (attachment.clone(), id.clone());
-        self.call(CallName::Release, Some(id), move |aws| Ok(aws.ledger.release(&attachment, &of))).await
+    async fn release(
+        &self,
+        attachment: &Attachment,
+        id: &GrantId,
+        mine: &Removing,
+    ) -> Result<Released, LedgerError> {
+        let (attachment, of, mine) = (attachment.clone(), id.clone(), mine.clone());
+        self.call(CallName::Release, Some(id), move |aws| Ok(aws.ledger.release(&attachment, &of, &mine)))
+            .await
+    }
+
+    async fn unmark(&self, attachment: &Attachment, marks: &[Removing]) -> Result<(), LedgerError> {
+        let (attachment, marks) = (attachment.clone(), marks.to_vec());
+        self.call(CallName::Unmark, None, move |aws| {
+            aws.ledger.unmark(&attachment, &marks);
+            Ok(())
+        })
+        .await
     }
 
     async fn close_ticket(&self, closed: &TicketClosed, now: Timestamp) -> Result<(), LedgerError> {
         let closed = closed.clone();
         self.call(CallName::CloseTicket, None, move |aws| {
             aws.ledger.close_ticket(&closed, now);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn closed_ticket(
+        &self,
+        source: &Source,
+        ticket: &TicketId,
+    ) -> Result<Option<TicketClosed>, LedgerError> {
+        let (source, ticket) = (source.clone(), ticket.clone());
+        self.call(CallName::ClosedTicket, None, move |aws| Ok(aws.ledger.closed_ticket(&source, &ticket)))
+            .await
+    }
+
+    async fn settle_ticket(&self, source: &Source, ticket: &TicketId) -> Result<(), LedgerError> {
+        let (source, ticket) = (source.clone(), ticket.clone());
+        self.call(CallName::SettleTicket, None, move |aws| {
+            aws.ledger.settle_ticket(&source, &ticket);
             Ok(())
         })
         .await
@@ -233,27 +314,68 @@ impl Ledger for MemoryPorts {
 
     async fn live_of_person(&self, person: &Email) -> Result<Vec<GrantId>, LedgerError> {
         let person = person.clone();
-        self.call(CallName::LiveOfPerson, None, move |aws| Ok(aws.ledger.live(|of, _| *of == person))).await
+        self.call(CallName::LiveOfPerson, None, move |aws| Ok(aws.ledger.live_of_person(&person))).await
     }
 
     async fn live_of_tenant(&self, tenant: &TenantId) -> Result<Vec<GrantId>, LedgerError> {
         let tenant = tenant.clone();
-        self.call(CallName::LiveOfTenant, None, move |aws| Ok(aws.ledger.live(|_, of| *of == tenant))).await
+        self.call(CallName::LiveOfTenant, None, move |aws| Ok(aws.ledger.live_of_tenant(&tenant))).await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, LedgerError> {
-        self.call(CallName::Due, None, move |aws| Ok(aws.ledger.due(now, limit))).await
+    async fn live_of_principal(
+        &self,
+        tenant: &TenantId,
+        principal: &Principal,
+    ) -> Result<Vec<GrantId>, LedgerError> {
+        let (tenant, principal) = (tenant.clone(), principal.clone());
+        self.call(CallName::LiveOfPrincipal, None, move |aws| {
+            Ok(aws.ledger.live_of_principal(&tenant, &principal))
+        })
+        .await
+    }
+
+    async fn due(&self, now: Timestamp, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, LedgerError> {
+        let after = after.cloned();
+        self.call(CallName::Due, None, move |aws| Ok(aws.ledger.due(now, after.as_ref(), limit))).await
+    }
+
+    async fn drift_lap(&self, account: &str) -> Result<Option<DriftLap>, LedgerError> {
+        let account = account.to_owned();
+        self.call(CallName::DriftLap, None, move |aws| Ok(aws.ledger.drift_lap(&account))).await
+    }
+
+    async fn save_drift_lap(
+        &self,
+        account: &str,
+        before: Option<&DriftLap>,
+        lap: &DriftLap,
+    ) -> Result<bool, LedgerError> {
+        let (account, before, lap) = (account.to_owned(), before.cloned(), lap.clone());
+        self.call(CallName::SaveDriftLap, None, move |aws| {
+            Ok(aws.ledger.save_drift_lap(&account, before.as_ref(), &lap))
+        })
+        .await
+    }
+
+    async fn record_stray(&self, stray: &Stray, margin: SignedDuration) -> Result<bool, LedgerError> {
+        let stray = stray.clone();
+        self.call(CallName::RecordStray, None, move |aws| Ok(aws.ledger.record_stray(&stray, margin))).await
     }
 }
 
 fn proof(aws: &mut Aws, found: Found) -> Proof {
-    Proof { found, at: aws.now, aws_request_id: Some(aws.next_request_id()) }
+    Proof { found, at: aws.now, aws_request_id: Some(aws.next_request_id()), unsettled: false }
+}
+
+/// The answer to a second try, whose first may still land.
+fn unsettled(proof: Proof) -> Proof {
+    Proof { unsettled: true, ..proof }
 }
 
 impl AccessPort for MemoryPorts {
     async fn attach(&self, change: &AccessChange) -> Result<Proof, EffectError> {
         let wanted = change.clone();
-        self.call(CallName::Attach, Some(&change.grant_id), move |aws| {
+        self.call_tried(CallName::Attach, Some(&change.grant_id), unsettled, move |aws| {
             let found = aws.iam.attach(&wanted)?;
             Ok(proof(aws, found))
         })
@@ -262,9 +384,20 @@ impl AccessPort for MemoryPorts {
 
     async fn detach(&self, change: &AccessChange) -> Result<Proof, EffectError> {
         let unwanted = change.clone();
-        self.call(CallName::Detach, Some(&change.grant_id), move |aws| {
+        self.call_tried(CallName::Detach, Some(&change.grant_id), unsettled, move |aws| {
             let found = aws.iam.detach(&unwanted);
             Ok(proof(aws, found))
+        })
+        .await
+    }
+
+    async fn inventory(&self, route: &Route, page: Option<&str>) -> Result<InventoryPage, EffectError> {
+        let account = route.account.clone();
+        let from = page.and_then(|page| page.parse::<usize>().ok()).unwrap_or_default();
+        self.call(CallName::Inventory, None, move |aws| {
+            let all = aws.iam.inventory(&account);
+            let next = (from + INVENTORY_PAGE < all.len()).then(|| (from + INVENTORY_PAGE).to_string());
+            Ok(InventoryPage { held: all.into_iter().skip(from).take(INVENTORY_PAGE).collect(), next })
         })
         .await
     }
@@ -273,7 +406,7 @@ impl AccessPort for MemoryPorts {
 impl TimerPort for MemoryPorts {
     async fn set(&self, grant_id: &GrantId, timer: &Timer) -> Result<Proof, EffectError> {
         let (of, timer) = (grant_id.clone(), timer.clone());
-        self.call(CallName::SetTimer, Some(grant_id), move |aws| {
+        self.call_tried(CallName::SetTimer, Some(grant_id), unsettled, move |aws| {
             let found = aws.timers.set(&of, &timer, aws.now)?;
             Ok(proof(aws, found))
         })

@@ -35,11 +35,12 @@ impl MemoryTimers {
             Err(EffectError { failure: Failure::Refused, operation, code: code.to_owned(), message })
         };
         if let Some(entry) = self.entries.get(&timer.name) {
-            return if (&entry.grant_id, &entry.timer) == (grant_id, timer) {
-                Ok(Found::Applied)
-            } else {
-                refuse("ConflictException", format!("schedule {} is there already", timer.name))
-            };
+            if &entry.grant_id != grant_id {
+                return refuse("ConflictException", format!("schedule {} is another grant's", timer.name));
+            }
+            if entry.timer == *timer {
+                return Ok(Found::Applied);
+            }
         }
         if timer.kind == TimerKind::Scheduler && timer.fires_at <= now {
             return refuse("ValidationException", format!("{} is in the past", timer.fires_at));
@@ -66,6 +67,11 @@ impl MemoryTimers {
         }
         self.entries.retain(|_, entry| !(entry.fired && entry.timer.kind == TimerKind::Scheduler));
         fired
+    }
+
+    /// The grants that have a timer, and when it fires.
+    pub fn set_timers(&self) -> impl Iterator<Item = (&GrantId, Timestamp)> {
+        self.entries.values().map(|entry| (&entry.grant_id, entry.timer.fires_at))
     }
 
     /// The names of the timers that are there.

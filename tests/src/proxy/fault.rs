@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use curfew_cli::edge;
 use http::{Response, StatusCode, header};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use tokio::sync::{Barrier, watch};
+use tokio::sync::{Barrier, Semaphore, watch};
 
 use super::broken;
+use super::record::Call;
 
 /// How long a test waits for a call that should come. Nothing in a test takes that long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Fault {
     /// The service refuses it with its own throttling error. Nothing is done.
     Throttle,
+    /// The service does it while there are permits, one for each call, and refuses it as [`Self::Throttle`] when there
+    /// are none. Whoever limits a rate adds them.
+    Limit(Arc<Semaphore>),
     /// The service fails with its own internal error. Nothing is done.
     Fail,
     /// The service refuses it with this status and error code. Nothing is done.
@@ -30,8 +35,12 @@ pub enum Fault {
     BreakAfter,
     /// It is done, and the answer breaks off in its middle.
     Truncate,
+    /// It takes so long before the service sees it.
+    Delay(Duration),
     /// It is held up before the service sees it, until the gate opens.
     Hold(Gate),
+    /// It is done, and its answer is held up until the gate opens.
+    HoldAnswer(Gate),
     /// It is done, and its answer is held up until all that are to meet have got so far.
     Meet(Arc<Barrier>),
 }
@@ -47,17 +56,39 @@ impl Fault {
     pub(super) fn step(&self) -> Step {
         match self {
             Self::Throttle => Step::Answer(Refusal::Throttled),
+            Self::Limit(permits) => match permits.try_acquire() {
+                Ok(permit) => {
+                    permit.forget();
+                    Step::PassOn
+                }
+                Err(_) => Step::Answer(Refusal::Throttled),
+            },
             Self::Fail => Step::Answer(Refusal::Failed),
             Self::Refuse(status, code) => Step::Answer(Refusal::Of(*status, code)),
             Self::BreakBefore => Step::Break,
-            Self::BreakAfter | Self::Truncate | Self::Hold(_) | Self::Meet(_) => Step::PassOn,
+            Self::BreakAfter
+            | Self::Truncate
+            | Self::Delay(_)
+            | Self::Hold(_)
+            | Self::HoldAnswer(_)
+            | Self::Meet(_) => Step::PassOn,
         }
     }
 
     /// What happens before a call is passed on.
     pub(super) async fn before(&self) {
-        if let Self::Hold(gate) = self {
-            gate.pass().await;
+        match self {
+            Self::Hold(gate) => gate.pass().await,
+            Self::Delay(duration) => edge::pause(*duration).await,
+            Self::Throttle
+            | Self::Limit(_)
+            | Self::Fail
+            | Self::Refuse(..)
+            | Self::BreakBefore
+            | Self::BreakAfter
+            | Self::Truncate
+            | Self::HoldAnswer(_)
+            | Self::Meet(_) => {}
         }
     }
 
@@ -75,9 +106,17 @@ impl Fault {
                 all.wait().await;
                 Ok(answer.map(Answer::whole))
             }
-            Self::Throttle | Self::Fail | Self::Refuse(..) | Self::BreakBefore | Self::Hold(_) => {
+            Self::HoldAnswer(gate) => {
+                gate.pass().await;
                 Ok(answer.map(Answer::whole))
             }
+            Self::Throttle
+            | Self::Limit(_)
+            | Self::Fail
+            | Self::Refuse(..)
+            | Self::BreakBefore
+            | Self::Delay(_)
+            | Self::Hold(_) => Ok(answer.map(Answer::whole)),
         }
     }
 }
@@ -133,7 +172,8 @@ impl Refusal {
 /// Which calls something goes wrong with.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    operation: &'static str,
+    operation: String,
+    about: Option<String>,
     fault: Fault,
     spared: usize,
     left: usize,
@@ -142,8 +182,14 @@ pub struct Rule {
 impl Rule {
     /// Every call of an operation, as often as it is tried.
     #[must_use]
-    pub fn on(operation: &'static str, fault: Fault) -> Self {
-        Self { operation, fault, spared: 0, left: usize::MAX }
+    pub fn on(operation: impl Into<String>, fault: Fault) -> Self {
+        Self { operation: operation.into(), about: None, fault, spared: 0, left: usize::MAX }
+    }
+
+    /// Only calls that name this in their path or body: a grant's id.
+    #[must_use]
+    pub fn about(self, text: impl Into<String>) -> Self {
+        Self { about: Some(text.into()), ..self }
     }
 
     /// Not the first `calls` of them.
@@ -157,11 +203,17 @@ impl Rule {
     pub fn once(self) -> Self {
         Self { left: 1, ..self }
     }
+
+    fn is_for(&self, call: &Call) -> bool {
+        self.left > 0
+            && self.operation == call.operation
+            && self.about.as_ref().is_none_or(|text| call.names(text))
+    }
 }
 
-/// The fault of a call of `operation`, if it has one.
-pub(super) fn applicable(rules: &mut [Rule], operation: &str) -> Option<Fault> {
-    let rule = rules.iter_mut().find(|rule| rule.operation == operation && rule.left > 0)?;
+/// The fault of a call, if it has one.
+pub(super) fn applicable(rules: &mut [Rule], call: &Call) -> Option<Fault> {
+    let rule = rules.iter_mut().find(|rule| rule.is_for(call))?;
     if let Some(spared) = rule.spared.checked_sub(1) {
         rule.spared = spared;
         return None;
@@ -267,20 +319,35 @@ impl Body for Answer {
 mod tests {
     use super::*;
 
+    fn call(operation: &str) -> Call {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x-amz-target", operation.parse().unwrap());
+        Call::read(&http::Method::POST, "/", &headers, &Bytes::from_static(br#"{"pk":"GRANT#g-a"}"#))
+    }
+
     #[test]
     fn a_rule_spares_and_is_used_up() {
+        let (put, get) = (call("Put"), call("Get"));
         let mut rules = vec![
             Rule::on("Put", Fault::Fail).after(1).once(),
             Rule::on("Put", Fault::Throttle).once(),
             Rule::on("Get", Fault::Fail),
         ];
-        assert!(applicable(&mut rules, "Put").is_none());
-        assert!(matches!(applicable(&mut rules, "Put"), Some(Fault::Fail)));
-        assert!(matches!(applicable(&mut rules, "Put"), Some(Fault::Throttle)));
-        assert!(applicable(&mut rules, "Put").is_none());
+        assert!(applicable(&mut rules, &put).is_none());
+        assert!(matches!(applicable(&mut rules, &put), Some(Fault::Fail)));
+        assert!(matches!(applicable(&mut rules, &put), Some(Fault::Throttle)));
+        assert!(applicable(&mut rules, &put).is_none());
         for _ in 0..3 {
-            assert!(matches!(applicable(&mut rules, "Get"), Some(Fault::Fail)));
+            assert!(matches!(applicable(&mut rules, &get), Some(Fault::Fail)));
         }
+    }
+
+    #[test]
+    fn a_rule_about_something_leaves_other_calls_alone() {
+        let mut rules =
+            vec![Rule::on("Put", Fault::Fail).about("g-b"), Rule::on("Put", Fault::Throttle).about("g-a")];
+        assert!(matches!(applicable(&mut rules, &call("Put")), Some(Fault::Throttle)));
+        assert!(applicable(&mut rules[..1], &call("Put")).is_none());
     }
 
     #[test]

@@ -16,8 +16,11 @@ pub struct Call {
     pub operation: String,
     /// What was sent.
     pub body: Bytes,
+    /// Whether a rule made it go wrong.
+    pub struck: bool,
     /// The status that was answered; none (yet), if there was no answer.
     pub status: Option<u16>,
+    path: String,
     began: u64,
     ended: Option<u64>,
 }
@@ -28,7 +31,14 @@ impl Call {
         let service = service_of(headers).unwrap_or_else(|| "unknown".to_owned());
         let operation =
             operation_of(method, path, headers, body).unwrap_or_else(|| format!("{method} {path}"));
-        Self { service, operation, body: body.clone(), status: None, began: 0, ended: None }
+        let (body, path) = (body.clone(), path.to_owned());
+        Self { service, operation, body, struck: false, status: None, path, began: 0, ended: None }
+    }
+
+    /// Whether its path or its body names something.
+    #[must_use]
+    pub fn names(&self, text: &str) -> bool {
+        self.path.contains(text) || String::from_utf8_lossy(&self.body).contains(text)
     }
 }
 
@@ -110,6 +120,12 @@ impl Calls {
         self.0.iter().map(|call| call.operation.as_str()).collect()
     }
 
+    /// How many of them went wrong on purpose.
+    #[must_use]
+    pub fn struck(&self) -> usize {
+        self.0.iter().filter(|call| call.struck).count()
+    }
+
     /// The serial rounds they were made in: a call is in a later round than every call that had been answered before
     /// it was made, since it may have waited for it. Within a round by name.
     ///
@@ -148,7 +164,9 @@ mod tests {
             service: String::new(),
             operation: operation.to_owned(),
             body: Bytes::new(),
+            struck: false,
             status: Some(200),
+            path: String::new(),
             began,
             ended: Some(ended),
         }

@@ -9,4 +9,6 @@ mod document;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+mod retries;
+#[cfg(test)]
 mod settings;

@@ -193,13 +193,13 @@ fn each_function_may_do_what_it_is_for_and_no_more() {
         "iam:PutRolePolicy",
         "iam:PutUserPolicy",
         "scheduler:CreateSchedule",
-        "scheduler:GetSchedule",
         "scheduler:UpdateSchedule",
-        "secretsmanager:GetSecretValue",
     ];
-    assert_eq!(may("GrantRole"), set(&[closing, giving]));
+    assert_eq!(may("GrantRole"), set(&[closing, giving, &["secretsmanager:GetSecretValue"]]));
     assert_eq!(may("RevokeRole"), set(&[closing, &["sqs:SendMessage"]]));
-    assert_eq!(may("SweepRole"), set(&[closing, &["sqs:SendMessage"]]));
+    // It finishes what `grant` began, and so gives as well; and it alone sees what everybody holds.
+    let sweeping: &[&str] = &["iam:GetAccountAuthorizationDetails", "sqs:SendMessage"];
+    assert_eq!(may("SweepRole"), set(&[closing, giving, sweeping]));
     assert_eq!(may("TimerRole"), set(&[&["lambda:InvokeFunction", "sqs:SendMessage"]]));
     assert_eq!(roles.len(), 4, "there are no other roles");
 
@@ -218,7 +218,45 @@ fn each_function_may_do_what_it_is_for_and_no_more() {
     };
     assert_eq!(indexes("GrantRole"), BTreeSet::new());
     assert_eq!(indexes("RevokeRole"), ["live_by_person", "live_by_tenant"].into());
-    assert_eq!(indexes("SweepRole"), ["due"].into());
+    assert_eq!(indexes("SweepRole"), ["due", "live_by_tenant"].into());
+}
+
+/// Where one role of Curfew's own account may do something in AWS, the agent role may in a tenant's; and nothing else.
+#[test]
+fn the_agent_role_may_do_in_a_tenants_account_what_the_functions_may_in_their_own() {
+    let (own, tenants) = (template("template.yaml"), template("agent-role.yaml"));
+    let iam = |template: &Value| -> BTreeSet<String> {
+        let roles = roles(template);
+        let actions = roles.values().flatten().flat_map(Statement::actions);
+        // The timers are in Curfew's own account, and so is the role that they are handed.
+        actions
+            .filter(|action| action.starts_with("iam:") && *action != "iam:PassRole")
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(iam(&tenants), iam(&own));
+}
+
+/// What a grant is given with, it is changed and restored with: one policy, of those who give and of nobody else.
+#[test]
+fn who_gives_access_gives_it_within_the_same_limits() {
+    let template = template("template.yaml");
+    let holders = |policy: &str| -> Vec<String> {
+        let all = resources(&template, "AWS::IAM::Role").into_iter();
+        all.filter(|(_, role)| {
+            listed(&role["Properties"]["ManagedPolicyArns"]).contains(&&json!({ "Ref": policy }))
+        })
+        .map(|(name, _)| name.to_owned())
+        .collect()
+    };
+    assert_eq!(holders("GiveAccessPolicy"), ["GrantRole", "SweepRole"]);
+    assert_eq!(holders("CloseGrantsPolicy"), ["GrantRole", "RevokeRole", "SweepRole"]);
+    for (name, role) in resources(&template, "AWS::IAM::Role") {
+        for statement in inline(role) {
+            let gives = statement.actions().into_iter().find(|action| changes_principals(action));
+            assert_eq!(gives, None, "{name}: {} gives beside the shared policies", statement.sid);
+        }
+    }
 }
 
 /// Every resource with a wildcard, and why it has one.
@@ -241,6 +279,7 @@ fn a_wildcard_in_a_resource_has_a_reason() {
             "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/curfew-g-*",
             "timers are named after grants; rules have no groups",
         ),
+        ("*", "an inventory is of the whole account: AWS knows no resource for it, and it only reads"),
     ]);
     let mut used = BTreeSet::new();
     for file in ["template.yaml", "agent-role.yaml"] {
@@ -253,6 +292,9 @@ fn a_wildcard_in_a_resource_has_a_reason() {
                         "{role}: {}: {pattern} has no reason",
                         statement.sid
                     );
+                    if pattern == "*" {
+                        assert_eq!(statement.actions(), ["iam:GetAccountAuthorizationDetails"], "{role}");
+                    }
                     used.insert(pattern.to_owned());
                 }
             }

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use curfew_domain::transition::CLOSER_HEADSTART;
-use curfew_runtime::config::{CommonConfig, GrantConfig};
+use curfew_runtime::config::{
+    CommonConfig, DRIFT_EVERY_DEFAULT, DRIFT_MARGIN_DEFAULT, GrantConfig, SWEEP_GRACE_DEFAULT, SweepConfig,
+};
 use curfew_runtime::invocation::{LEASE_GRACE, WIND_DOWN};
 use curfew_runtime::telemetry::LOG_VARIABLE;
 use jiff::SignedDuration;
@@ -72,14 +74,27 @@ fn functions_are_told_what_they_read_and_nothing_else() {
         let defaults = ["AWS_LAMBDA_FUNCTION_NAME"].map(str::to_owned);
         everyone.iter().cloned().chain(own).chain(defaults).collect()
     };
-    let mut grant = asked(|lookup| drop(GrantConfig::read(lookup)));
-    assert!(grant.remove("CURFEW_CATALOG") && grant.remove("LAMBDA_TASK_ROOT"));
-    grant.insert(LOG_VARIABLE.to_owned());
-    assert_eq!(set("GrantFunction"), grant);
-    let mut closers = asked(|lookup| drop(CommonConfig::read(lookup)));
-    closers.insert(LOG_VARIABLE.to_owned());
-    assert_eq!(set("RevokeFunction"), closers);
-    assert_eq!(set("SweepFunction"), closers);
+    let with_catalog = |mut asked: BTreeSet<String>| {
+        assert!(asked.remove("CURFEW_CATALOG") && asked.remove("LAMBDA_TASK_ROOT"));
+        asked.insert(LOG_VARIABLE.to_owned());
+        asked
+    };
+    assert_eq!(set("GrantFunction"), with_catalog(asked(|lookup| drop(GrantConfig::read(lookup)))));
+    assert_eq!(set("SweepFunction"), with_catalog(asked(|lookup| drop(SweepConfig::read(lookup)))));
+    let mut closer = asked(|lookup| drop(CommonConfig::read(lookup)));
+    closer.insert(LOG_VARIABLE.to_owned());
+    assert_eq!(set("RevokeFunction"), closer);
+}
+
+/// Whoever starts a function without the template gets what the template says.
+#[test]
+fn defaults_are_the_same_in_the_template_and_in_the_functions() {
+    let template = template("template.yaml");
+    let default = |parameter: &str| template["Parameters"][parameter]["Default"].clone();
+    assert_eq!(default("SweepGraceSeconds"), SWEEP_GRACE_DEFAULT.as_secs());
+    assert_eq!(default("DriftMinutes"), DRIFT_EVERY_DEFAULT.as_mins());
+    assert_eq!(default("DriftMarginSeconds"), DRIFT_MARGIN_DEFAULT.as_secs());
+    assert_eq!(default("DriftResponse"), "close");
 }
 
 fn seconds(value: &Value) -> SignedDuration {
@@ -134,8 +149,9 @@ fn every_function_logs_where_logs_are_kept_and_failures_have_a_queue_and_an_alar
             alarms.iter().any(|(_, alarm)| alarm["Properties"]["Dimensions"][0]["Value"] == attribute);
         assert!(watched, "nobody watches {queue}");
     }
-    // Behind the HTTP API and behind the function's own URL, which does not pass it.
-    for metric in ["5xx", "Url5xxCount"] {
+    // Behind the HTTP API and behind the function's own URL, which does not pass it; and what the sweep finds out.
+    for metric in ["5xx", "Url5xxCount", "RevocationFailures", "SweepBacklog", "DriftFound", "DriftUnchecked"]
+    {
         let watched = alarms.iter().any(|(_, alarm)| alarm["Properties"]["MetricName"] == metric);
         assert!(watched, "nobody hears of {metric}");
     }

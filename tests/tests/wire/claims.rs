@@ -10,9 +10,12 @@ use curfew_domain::effect::{Found, Proof, TimerKind};
 use curfew_domain::event::{Actor, OperatorName};
 use curfew_domain::grant::{Cause, Grant};
 use curfew_domain::ids::GrantId;
-use curfew_domain::transition::{BeginClosing, Command, Opening, Removal, Stored, open, transition};
+use curfew_domain::transition::{
+    Amendment, BeginClosing, Command, Opening, Removal, Stored, open, transition,
+};
 use curfew_domain::window::Window;
-use curfew_tests::ports::{WallClock, plan, ports};
+use curfew_tests::approval::fresh_ticket;
+use curfew_tests::ports::{WallClock, plan_on, ports};
 use curfew_tests::wait::later;
 use curfew_tests::{Curfew, Flavour, Person, World, world};
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 const OPENED: Timestamp = Timestamp::constant(3_976_214_400, 0);
 const LEASE_SECONDS: i64 = 50;
 const WINDOW_SECONDS: i64 = 3600;
+const SHORTENED_SECONDS: i64 = 1800;
 
 const CAUSES: [Cause; 4] = [Cause::Expired, Cause::Revoked, Cause::OpeningFailed, Cause::Abandoned];
 
@@ -28,6 +32,8 @@ const CAUSES: [Cause; 4] = [Cause::Expired, Cause::Revoked, Cause::OpeningFailed
 enum Stage {
     Opening,
     Active,
+    /// Its window was shortened, and AWS has yet to confirm it.
+    Changing,
     /// By a claim alone.
     Claimed,
     /// By a claim and a recorded failure.
@@ -35,7 +41,8 @@ enum Stage {
     Closed,
 }
 
-const STAGES: [Stage; 5] = [Stage::Opening, Stage::Active, Stage::Claimed, Stage::Failing, Stage::Closed];
+const STAGES: [Stage; 6] =
+    [Stage::Opening, Stage::Active, Stage::Changing, Stage::Claimed, Stage::Failing, Stage::Closed];
 
 /// A stage on which grants are put.
 struct Theatre<'a> {
@@ -48,20 +55,32 @@ struct Theatre<'a> {
 impl Theatre<'_> {
     /// A grant of its own in a stage of its life.
     async fn grant(&self, stage: Stage) -> Stored {
-        let window = Window::new(OPENED, later(OPENED, WINDOW_SECONDS)).expect("a window");
-        let plan = plan(self.world, self.curfew, self.person, "reader", window, OPENED);
+        let ticket = fresh_ticket();
+        let approved = |seconds, at| {
+            let window = Window::new(OPENED, later(OPENED, seconds)).expect("a window");
+            plan_on(self.world, self.curfew, self.person, "reader", window, at, &ticket)
+        };
         let opening = Opening {
             attempt: 0,
             timer: TimerKind::Scheduler,
             lease_until: later(OPENED, LEASE_SECONDS),
             sweep_grace: SignedDuration::from_secs(60),
         };
-        let opened = open(plan, opening, OPENED);
+        let opened = open(approved(WINDOW_SECONDS, OPENED), opening, OPENED);
         assert_eq!(self.ports.ledger().open(&opened.grant, &opened.events).await, Ok(OpenWrite::Written));
         let opened = Stored::settled(opened.grant);
         match stage {
             Stage::Opening => opened,
             Stage::Active => self.activated(opened).await,
+            Stage::Changing => {
+                let active = self.activated(opened).await;
+                let amendment = Amendment {
+                    plan: approved(SHORTENED_SECONDS, later(OPENED, 5)),
+                    sweep_grace: SignedDuration::from_secs(60),
+                    lease_until: later(OPENED, LEASE_SECONDS),
+                };
+                self.moved(active, Command::Amend(Box::new(amendment))).await
+            }
             Stage::Claimed => self.claimed(opened).await,
             Stage::Failing => {
                 let failure =
@@ -84,7 +103,11 @@ impl Theatre<'_> {
     }
 
     async fn activated(&self, stored: Stored) -> Stored {
-        let command = Command::Activate { attached: proof(Found::Applied), timer_set: proof(Found::Applied) };
+        let command = Command::Activate {
+            by: Actor::GrantFunction,
+            attached: proof(Found::Applied),
+            timer_set: proof(Found::Applied),
+        };
         self.moved(stored, command).await
     }
 
@@ -98,7 +121,7 @@ impl Theatre<'_> {
     async fn moved(&self, stored: Stored, command: Command) -> Stored {
         let next = transition(&stored.grant, command, later(OPENED, 6)).expect("a legal transition");
         let events = [stored.unwritten, next.events].concat();
-        let commit = Commit { grant: &next.grant, events: &events, unchanged: None };
+        let commit = Commit { grant: &next.grant, events: &events, shared: None };
         assert_eq!(self.ports.ledger().commit(commit).await, Ok(CommitWrite::Written));
         Stored::settled(next.grant)
     }
@@ -134,7 +157,7 @@ impl Theatre<'_> {
 }
 
 fn proof(found: Found) -> Proof {
-    Proof { found, at: later(OPENED, 3), aws_request_id: None }
+    Proof { found, at: later(OPENED, 3), aws_request_id: None, unsettled: false }
 }
 
 fn begin(cause: Cause) -> BeginClosing {
@@ -149,9 +172,10 @@ async fn the_ledger_judges_every_claim_as_the_domain_does() {
     let person = world.person().await;
     let theatre = Theatre { world, curfew, person: &person, ports: ports(world, curfew) };
     let (lease, end) = (later(OPENED, LEASE_SECONDS), later(OPENED, WINDOW_SECONDS));
+    let shortened = later(OPENED, SHORTENED_SECONDS);
     for stage in STAGES {
         for cause in CAUSES {
-            for at in [later(lease, -1), lease, later(end, -1), end] {
+            for at in [later(lease, -1), lease, later(shortened, -1), shortened, later(end, -1), end] {
                 theatre.judge(stage, cause, at).await;
             }
         }

@@ -6,7 +6,11 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod amendments;
+#[cfg(test)]
 mod claims;
+#[cfg(test)]
+mod drift;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]

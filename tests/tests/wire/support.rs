@@ -25,7 +25,7 @@ pub(crate) async fn assert_ended(curfew: &Curfew, record: &Record, outcome: &str
     assert_eq!(record.item["grant"]["state"]["outcome"], outcome);
     record.verify();
     assert!(!curfew.is_indexed(record).await, "a closed grant owes nothing and gives nothing");
-    for attribute in ["due_at", "due_shard", "live_person", "live_tenant", "claim"] {
+    for attribute in ["due_at", "due_order", "due_shard", "live_person", "live_tenant", "claim"] {
         assert_eq!(record.item[attribute], Value::Null, "{attribute}");
     }
 }

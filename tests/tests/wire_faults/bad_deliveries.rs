@@ -41,7 +41,7 @@ async fn post(url: &str, headers: &Headers, body: &[u8]) -> Reply {
 #[tokio::test]
 async fn who_is_not_believed_leaves_no_trace_in_the_ledger() {
     let world = world().await;
-    let curfew = world.deploy("deliveries", &[], &[]).await;
+    let curfew = world.deploy("deliveries", &[("DriftMinutes", "0")], &[]).await;
     let other = another_secret();
     let secrets =
         json!({ SOURCE: { "current": curfew.secret().reveal() }, "jira": { "current": other.reveal() } });
@@ -160,7 +160,7 @@ async fn a_replay_changes_nothing() {
 #[tokio::test]
 async fn without_a_usable_secret_nobody_is_believed_and_two_are_valid_while_they_rotate() {
     let world = world().await;
-    let curfew = world.deploy("secrets", &[], &[]).await;
+    let curfew = world.deploy("secrets", &[("DriftMinutes", "0")], &[]).await;
     let (old, new) = (another_secret(), another_secret());
     let person = world.person().await;
 

@@ -128,7 +128,7 @@ async fn denials(curfew: &Curfew, ticket: &str) -> Vec<Value> {
 #[tokio::test]
 async fn every_payload_is_answered_as_documented_and_leaves_what_it_should() {
     let world = world().await;
-    let curfew = world.deploy("requests", &[], &[("payloads.toml", CATALOG)]).await;
+    let curfew = world.deploy("requests", &[("DriftMinutes", "0")], &[("payloads.toml", CATALOG)]).await;
     let boundary = world.acme().boundary_arn();
     let ana = [("UserName", "ana"), ("PermissionsBoundary", &*boundary)];
     world.root().query("iam", "CreateUser", &ana).await.expect("a user");
@@ -196,7 +196,7 @@ fn assert_quiet(curfew: &Curfew, log: &[String]) {
 #[tokio::test]
 async fn access_that_cannot_be_given_is_refused_with_what_to_do() {
     let world = world().await;
-    let curfew = world.deploy("refusals", &[], &[("payloads.toml", CATALOG)]).await;
+    let curfew = world.deploy("refusals", &[("DriftMinutes", "0")], &[("payloads.toml", CATALOG)]).await;
     world.root().query("iam", "CreateUser", &[("UserName", "bare")]).await.expect("a user");
     let person = world.person().await;
     let of = |email: &str| Approval::of(&person, "acme", "reader").with("requester", json!(email));

@@ -14,6 +14,9 @@ const EVERYTHING: &str =
 /// All functions' roles, by the output that names them.
 const ROLES: [&str; 3] = ["GrantRoleArn", "RevokeRoleArn", "SweepRoleArn"];
 
+/// The roles that give access and set timers: the grant function's, and the sweep's, which finishes what that began.
+const GIVE: [&str; 2] = ["GrantRoleArn", "SweepRoleArn"];
+
 struct Intruder {
     role: &'static str,
     client: Client,
@@ -110,10 +113,18 @@ async fn nobody_without_a_boundary_is_given_anything_curfew_itself_least_of_all(
             intruder.iam("AttachUserPolicy", &admin).await,
         );
 
-        // What it is there for, in turn, it may: giving is the grant function's alone, taking everyone's.
+        // Who holds what is the sweep's to see, to compare it with the ledger.
+        let seen = intruder.iam("GetAccountAuthorizationDetails", &[]).await;
+        if intruder.role == "SweepRoleArn" {
+            seen.expect("the sweep takes inventories");
+        } else {
+            intruder.assert_refused("see what everybody holds", seen);
+        }
+
+        // What it is there for, in turn, it may: giving is not the revoke function's, taking is everyone's.
         let given = intruder.iam("PutUserPolicy", &put(&bound)).await;
-        if intruder.role == "GrantRoleArn" {
-            given.expect("the grant function gives");
+        if GIVE.contains(&intruder.role) {
+            given.expect("the grant function gives, and the sweep restores");
         } else {
             intruder.assert_refused("give", given);
             root.query("iam", "PutUserPolicy", &put(&bound)).await.expect("a policy to take");
@@ -166,17 +177,36 @@ async fn timers_can_call_nothing_but_revoke_and_stand_nowhere_else() {
         let unnamed = create("not-a-timer", schedule(group, &timer_role)).await;
         intruder.assert_refused("make a schedule of another name", unnamed);
         let made = create(&name, schedule(group, &timer_role)).await;
-        if intruder.role == "GrantRoleArn" {
-            made.expect("the grant function sets timers");
+        if GIVE.contains(&intruder.role) {
+            made.expect("the grant function sets timers, and the sweep moves them");
         } else {
             intruder.assert_refused("set a timer", made);
         }
         let invoke = format!("/2015-03-31/functions/{}/invocations", curfew.output("RevokeFunctionName"));
         let invoked = intruder.client.rest("lambda", Method::POST, &invoke, &[], b"{}").await.map(drop);
         intruder.assert_refused("invoke a function", invoked);
-        let rule = json!({ "Name": "curfew-g-x", "ScheduleExpression": "rate(1 minute)" });
-        let ruled = intruder.client.json("events", "AWSEvents.PutRule", &rule).await.map(drop);
-        intruder.assert_refused("make rules where timers are schedules", ruled);
+        // Rules too, where timers are schedules: a grant that was opened with a rule keeps it. They call revoke alone.
+        let events = async |action: &str, body: Value| {
+            intruder.client.json("events", &format!("AWSEvents.{action}"), &body).await.map(drop)
+        };
+        let rule =
+            |name: &str| json!({ "Name": name, "ScheduleExpression": "rate(1 minute)", "State": "DISABLED" });
+        intruder.assert_refused("make another rule", events("PutRule", rule("not-a-timer")).await);
+        let sweep = revoke.replace(curfew.output("RevokeFunctionName"), curfew.output("SweepFunctionName"));
+        let aim = |at: &str| json!({ "Rule": "curfew-g-x", "Targets": [{ "Id": "1", "Arn": at }] });
+        let ruled = events("PutRule", rule("curfew-g-x")).await;
+        if GIVE.contains(&intruder.role) {
+            ruled.expect("a rule as a timer");
+            intruder
+                .assert_refused("call another function by a rule", events("PutTargets", aim(&sweep)).await);
+            events("PutTargets", aim(&revoke)).await.expect("a rule that calls revoke");
+            events("RemoveTargets", json!({ "Rule": "curfew-g-x", "Ids": ["1"] }))
+                .await
+                .expect("to clear it");
+            events("DeleteRule", json!({ "Name": "curfew-g-x" })).await.expect("to clear it");
+        } else {
+            intruder.assert_refused("make a rule", ruled);
+        }
     }
 }
 

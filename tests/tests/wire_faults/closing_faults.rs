@@ -134,7 +134,9 @@ async fn a_revocation_tells_how_far_it_came_and_the_same_again_ends_it() {
         let record = curfew.record(&id).await.expect("a grant");
         assert_eq!(record.state(), state, "{name}");
         if first == First::Unproven {
-            assert_eq!(record.story().last(), Some(&"RevocationFailed"), "{name}");
+            // "Too often" is not about this grant, and nothing is counted against it.
+            let counted = record.story().last() == Some(&"RevocationFailed");
+            assert_eq!(counted, name != "detach: throttled", "{name}");
         }
 
         revoke.proxy.heal();

@@ -17,7 +17,9 @@ use crate::support::{Wired, assert_active, assert_gone, is_allowed, operator, ti
 /// A Curfew whose ledger holds nothing but what these tests put there.
 async fn curfew() -> &'static Curfew {
     static CURFEW: OnceCell<Curfew> = OnceCell::const_new();
-    let deploy = async || world().await.deploy("counts", &[], &[("crowd.toml", &crowd_of_roles())]).await;
+    let deploy = async || {
+        world().await.deploy("counts", &[("DriftMinutes", "0")], &[("crowd.toml", &crowd_of_roles())]).await
+    };
     CURFEW.get_or_init(deploy).await
 }
 
@@ -35,7 +37,7 @@ fn crowd_of_roles() -> String {
 fn meet(wired: &Wired, operations: &[&'static str]) {
     let fault = Fault::meet(operations.len());
     for operation in operations {
-        wired.proxy.add(Rule::on(operation, fault.clone()).once());
+        wired.proxy.add(Rule::on(*operation, fault.clone()).once());
     }
 }
 

@@ -5,6 +5,8 @@
 //! sweep would not remove.
 
 #[cfg(test)]
+mod amendments;
+#[cfg(test)]
 mod bad_deliveries;
 #[cfg(test)]
 mod bad_requests;
@@ -16,6 +18,8 @@ mod closing_faults;
 mod counts;
 #[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod every_call;
 #[cfg(test)]
 mod opening_faults;
 #[cfg(test)]

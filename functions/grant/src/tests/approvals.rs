@@ -25,6 +25,7 @@ fn an_approval_becomes_access_and_the_reply_says_which() {
                 "principal": "arn:aws:iam::111122223333:user/ana",
                 "ticket": "CHG-1",
                 "duplicate": false,
+                "changed": false,
                 "message": "access of ana@example.com to ops in acme holds from 2026-11-21T10:00:00Z until \
                             2026-11-21T11:00:00Z",
             })

@@ -1,6 +1,7 @@
 //! The grant function from event to reply, on an AWS in memory.
 
 mod approvals;
+mod changes;
 mod events;
 mod refusals;
 mod tickets;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use curfew_app::ports;
 use curfew_domain::effect::TimerKind;
 use curfew_domain::ids::DeliveryId;
 use curfew_domain::principal::Principal;
@@ -36,11 +38,13 @@ impl SecretSource for FixedSecrets {
     }
 }
 
+type MakePorts = Box<dyn Fn(ports::Invocation) -> MemoryPorts + Send + Sync>;
+
 /// A function in a world, and the metrics that it told.
 struct Bench {
     world: World,
     ports: MemoryPorts,
-    function: GrantFunction<MemoryPorts, FixedSecrets>,
+    function: GrantFunction<MakePorts, FixedSecrets>,
     metrics: Arc<Mutex<Vec<Value>>>,
     /// Held until the catalog was read.
     _catalog: CatalogFolder,
@@ -66,7 +70,9 @@ impl Bench {
             catalog: folder.0.clone(),
         };
         let metrics_to = Metrics::to("curfew-grant", sink);
-        let function = GrantFunction::new(ports.clone(), FixedSecrets(secrets), metrics_to, settings);
+        let same = ports.clone();
+        let make: MakePorts = Box::new(move |invocation| same.clone().leased(invocation.lease_until));
+        let function = GrantFunction::new(make, FixedSecrets(secrets), metrics_to, settings);
         Self { world, ports, function, metrics, _catalog: folder }
     }
 

@@ -182,7 +182,7 @@ fn a_long_outage_is_outlasted_with_growing_pauses_and_no_lie() {
     for _ in 0..8 {
         let State::Closing { retry_at, .. } = life.state(grant.id()) else { panic!("closed without proof") };
         pauses.push(retry_at.duration_since(life.world.now()));
-        assert_eq!(life.sweep().grants.len(), 0, "swept before its pause was over");
+        assert_eq!(life.sweep().items.len(), 0, "swept before its pause was over");
         life.world.set_time(retry_at);
         assert_eq!(life.sweep().backlog(), 1);
     }

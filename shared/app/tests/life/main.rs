@@ -5,9 +5,17 @@
 //! their helpers for test code.
 
 #[cfg(test)]
+mod amendment_races;
+#[cfg(test)]
+mod amendments;
+#[cfg(test)]
 mod closing;
 #[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod drift;
+#[cfg(test)]
+mod drift_laps;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
@@ -22,5 +30,7 @@ mod shared_attachments;
 mod support;
 #[cfg(test)]
 mod sweeping;
+#[cfg(test)]
+mod throttling;
 #[cfg(test)]
 mod tickets;

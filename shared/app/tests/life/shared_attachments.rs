@@ -3,8 +3,9 @@
 use curfew_domain::access::Attachment;
 use curfew_domain::effect::Found;
 use curfew_domain::grant::{Grant, Outcome, State};
-use curfew_testkit::fixtures::{ANA, AUDIT_POLICY, catalog, managed_request, principal};
+use curfew_testkit::fixtures::{ANA, AUDIT_POLICY, LEASE, catalog, managed_request, principal};
 use curfew_testkit::{CallName, Choices, Delivery, Fault, explore};
+use jiff::SignedDuration;
 
 use crate::support::{Crash, Life, Played, Runner, id_of};
 
@@ -73,7 +74,7 @@ fn an_attach_for_others_that_comes_when_all_have_ended_is_taken_back() {
     life.revoke(second.id());
     life.revoke(first.id());
     let both = [first.id(), second.id()].map(|id| life.outcome(id));
-    assert_eq!(both, [Some(Outcome::Revoked); 2]);
+    assert_eq!(both, [None, Some(Outcome::Revoked)], "the slow one's attach may still land");
     assert!(!is_attached(&life));
 
     let attach = life.world.in_flight().into_iter().find(|call| call.name == CallName::Attach).unwrap();
@@ -81,6 +82,31 @@ fn an_attach_for_others_that_comes_when_all_have_ended_is_taken_back() {
     assert!(is_attached(&life));
     life.run(slow).unwrap();
     assert!(!is_attached(&life));
+    assert_eq!(life.outcome(first.id()), Some(Outcome::Revoked));
+}
+
+/// The same, but the slower one dies: nobody waits for its attach any more when it lands.
+#[test]
+fn an_attach_for_others_whose_sender_died_is_taken_back_when_it_lands_after_all_have_ended() {
+    let life = Life::new();
+    let (first, second) = pair(&life);
+    let mut slow = life.revoking(first.id());
+    life.world.plan(Fault::hold(CallName::Attach).of(first.id()));
+    assert!(life.world.run(&mut slow).is_err(), "it waits for its attach");
+    life.world.heal();
+    slow.crash();
+    life.revoke(second.id());
+    life.revoke(first.id());
+    life.world.advance(LEASE - SignedDuration::from_secs(1));
+    life.sweep();
+    assert_eq!([first.id(), second.id()].map(|id| life.outcome(id)), [None, Some(Outcome::Revoked)]);
+
+    let attach = life.world.in_flight().into_iter().find(|call| call.name == CallName::Attach).unwrap();
+    life.world.deliver(attach.id, Delivery::Done);
+    assert!(is_attached(&life));
+    life.pass(2);
+    assert!(!is_attached(&life));
+    assert_eq!(life.outcome(first.id()), Some(Outcome::Revoked));
 }
 
 /// One grant ends while another of the same policy begins.

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::support::{Life, id_of};
 
 fn swept(report: &Report) -> Vec<&Swept> {
-    report.grants.iter().map(|(_, swept)| swept).collect()
+    report.items.iter().map(|(_, swept)| swept).collect()
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_grant_that_always_fails_blocks_no_other() {
     life.world.plan(Fault::always(CallName::Load, Delivery::Refused).of(&ids[2]));
     life.world.set_time(life.grant(&ids[0]).timer().overdue_at);
     let report = life.sweep();
-    assert_eq!(report.grants.len(), 12);
+    assert_eq!(report.items.len(), 12);
     assert_eq!(report.backlog(), 3);
     for (n, id) in ids.iter().enumerate() {
         assert_eq!(life.outcome(id), (n > 2).then_some(Outcome::Expired), "{n}");
@@ -136,9 +136,9 @@ fn a_lap_is_bounded_in_grants_and_in_time() {
     assert_eq!(over.backlog(), 5);
 
     let first = lap(5, Timestamp::MAX);
-    assert_eq!((first.grants.len(), first.truncated, first.backlog()), (5, true, 0));
+    assert_eq!((first.items.len(), first.truncated, first.backlog()), (5, true, 0));
     let second = lap(5, Timestamp::MAX);
-    assert_eq!((second.grants.len(), second.truncated, second.backlog()), (2, false, 0));
+    assert_eq!((second.items.len(), second.truncated, second.backlog()), (2, false, 0));
     assert_eq!(lap(5, Timestamp::MAX), Report::default());
 }
 

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use curfew_app::ports::{ClaimWrite, LedgerError};
+use curfew_app::ports::{ClaimWrite, DueItem, LedgerError};
 use curfew_domain::ids::GrantId;
 use curfew_domain::transition::{BeginClosing, CLOSER_HEADSTART, Claim, Command, Guard, transition};
 use curfew_domain::window::{plus, whole_second};
@@ -40,14 +40,19 @@ pub(super) async fn claim(
     values.insert(":closing".to_owned(), text("closing"));
     values.insert(":claim".to_owned(), item::claim_attribute(&claim).map_err(|error| unfit(CLAIM, &error))?);
     values.insert(":one".to_owned(), number(1));
-    values.insert(":due_at".to_owned(), text(keys::time(plus(now, CLOSER_HEADSTART))));
+    let due_at = plus(now, CLOSER_HEADSTART);
+    values.insert(":due_at".to_owned(), text(keys::time(due_at)));
+    // Its partition of the due index stays: that depends on the id and the rank alone.
+    let due_order = keys::due_order(due_at, &DueItem::Grant(id.clone()));
+    values.insert(":due_order".to_owned(), text(due_order));
     let sent = ledger
         .client()
         .update_item()
         .table_name(&ledger.table)
         .set_key(Some(key(keys::grant_pk(id), keys::STATE)))
         .update_expression(
-            "SET #state = :closing, #claim = :claim, #version = #version + :one, due_at = :due_at REMOVE lease_until",
+            "SET #state = :closing, #claim = :claim, #version = #version + :one, due_at = :due_at, \
+             due_order = :due_order REMOVE lease_until",
         )
         .condition_expression(condition.expression)
         .expression_attribute_names("#state", "state")

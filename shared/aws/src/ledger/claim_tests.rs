@@ -7,7 +7,9 @@ use curfew_domain::transition::Illegal;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::samples::{EXPIRES_AT, ID, LEASE_UNTIL, active, at, begin, closed, closing, grant, opening};
+use crate::samples::{
+    EXPIRES_AT, ID, LEASE_UNTIL, active, at, begin, changing, closed, closing, grant, opening,
+};
 use crate::wire::{Reply, aws, dynamo_json};
 
 const NOW: &str = "2026-11-21T02:03:01Z";
@@ -54,9 +56,18 @@ async fn a_claim_is_one_write_and_its_meaning_is_the_transitions() {
     assert_eq!(sent["Key"], json!({ "pk": { "S": format!("GRANT#{ID}") }, "sk": { "S": "STATE" } }));
     assert_eq!(
         sent["UpdateExpression"],
-        "SET #state = :closing, #claim = :claim, #version = #version + :one, due_at = :due_at REMOVE lease_until"
+        "SET #state = :closing, #claim = :claim, #version = #version + :one, due_at = :due_at, \
+         due_order = :due_order REMOVE lease_until"
     );
-    assert_eq!(sent["ExpressionAttributeValues"][":due_at"], json!({ "S": "2026-11-21T02:04:01Z" }));
+    // What a reader of the claim would write: the claim must not leave the index somewhere else.
+    let values = &sent["ExpressionAttributeValues"];
+    let after = transition(&before, Command::BeginClosing(begin.clone()), at(NOW)).unwrap().grant;
+    let after = item_of(&after);
+    assert_eq!(item::text_of(&after, "due_at"), Some("2026-11-21T02:04:01Z"));
+    for (value, attribute) in [(":due_at", "due_at"), (":due_order", "due_order")] {
+        assert_eq!(values[value]["S"].as_str(), item::text_of(&after, attribute), "{attribute}");
+    }
+    assert_eq!(after["due_shard"], item_of(&before)["due_shard"]);
     assert_eq!(sent["ReturnValues"], "ALL_OLD");
     assert_eq!(sent["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
     let written =
@@ -106,7 +117,7 @@ fn holds(cause: Cause, now: &str, item: &Item) -> bool {
 
 #[test]
 fn the_condition_holds_exactly_where_the_domain_allows_it() {
-    for state in [opening(), active(), closing(), closed()] {
+    for state in [opening(), active(), changing(), closing(), closed()] {
         let grant = grant(state);
         let item = item_of(&grant);
         for cause in [Cause::Expired, Cause::Revoked, Cause::OpeningFailed, Cause::Abandoned] {

@@ -1,11 +1,17 @@
-//! Tests of commits and released holders: what is sent, and what each cancellation means.
+//! Tests of commits: what is sent, and what each cancellation means.
 
-use curfew_app::ports::Ledger as _;
+use curfew_app::ports::{Ledger as _, Removing, SharedRemoval};
+use curfew_domain::access::Attachment;
+use curfew_domain::ids::GrantId;
 use serde_json::{Value, json};
 
+use super::super::keys;
 use super::super::open::tests::cancelled;
 use super::*;
-use crate::samples::{ID, OTHER_ID, USER, closed, event, grant_with, managed};
+use crate::samples::{
+    ID, LEASE_UNTIL, OTHER_ID, POLICY, USER, at, changing, closed, event, grant, grant_with, managed,
+    privileged,
+};
 use crate::wire::{Reply, Script, aws};
 
 fn ledger(replies: impl IntoIterator<Item = Reply>) -> (DynamoLedger, std::sync::Arc<Script>) {
@@ -17,17 +23,30 @@ fn attachment() -> Attachment {
     managed(USER).shared().unwrap()
 }
 
-async fn commit_with(reply: Reply, version: u64) -> (Result<CommitWrite, LedgerError>, Value) {
+fn mark(id: &str, until: &str, by: &str, after_close: bool) -> Removing {
+    Removing { until: at(until), grant_id: GrantId::new(id).unwrap(), by: by.to_owned(), after_close }
+}
+
+fn marks() -> [Removing; 2] {
+    [mark(ID, "2026-11-21T01:32:00.2Z", "r-1", false), mark(OTHER_ID, "2026-11-21T01:02:00Z", "r-0", true)]
+}
+
+async fn commit_with(
+    reply: Reply,
+    version: u64,
+    marks: &[Removing],
+) -> (Result<CommitWrite, LedgerError>, Value) {
     let (ledger, script) = ledger([reply]);
     let grant = grant_with(closed(), &managed(USER), 4);
     let events = [event(4), event(5)];
-    let commit = Commit { grant: &grant, events: &events, unchanged: Some((&attachment(), version)) };
+    let shared = SharedRemoval { attachment: &attachment(), version, marks };
+    let commit = Commit { grant: &grant, events: &events, shared: Some(shared) };
     (ledger.commit(commit).await, script.one().json())
 }
 
 #[tokio::test]
 async fn a_transition_replaces_the_version_before_it_and_nothing_else() {
-    let (write, sent) = commit_with(Reply::json(200, &json!({})), 7).await;
+    let (write, sent) = commit_with(Reply::json(200, &json!({})), 7, &marks()).await;
     assert_eq!(write.unwrap(), CommitWrite::Written);
     let actions = sent["TransactItems"].as_array().unwrap();
     assert_eq!(actions.len(), 4);
@@ -36,19 +55,54 @@ async fn a_transition_replaces_the_version_before_it_and_nothing_else() {
     assert_eq!(actions[0]["Put"]["Item"]["version"], json!({ "N": "4" }));
     assert_eq!(actions[0]["Put"]["Item"]["claim"], Value::Null);
     assert_eq!(actions[1]["Put"]["ConditionExpression"], "attribute_not_exists(pk)");
-    assert_eq!(actions[3]["ConditionCheck"]["ConditionExpression"], "#version = :version");
+    let update = &actions[3]["Update"];
+    assert_eq!(update["Key"]["pk"], json!({ "S": format!("ATTACHMENT#{USER}#{POLICY}") }));
+    assert_eq!(update["ConditionExpression"], "#version = :version");
+    assert_eq!(update["UpdateExpression"], "DELETE leaving :ids, removing :marks", "who holds it stays");
+    let gone = [
+        format!("2026-11-21T01:02:00Z {OTHER_ID} r-0 after-close"),
+        format!("2026-11-21T01:32:01Z {ID} r-1"),
+    ];
     assert_eq!(
-        actions[3]["ConditionCheck"]["ExpressionAttributeValues"],
-        json!({ ":version": { "N": "7" } })
+        update["ExpressionAttributeValues"],
+        json!({ ":version": { "N": "7" }, ":ids": { "SS": [ID] }, ":marks": { "SS": gone } })
     );
 }
 
 #[tokio::test]
-async fn an_attachment_that_never_had_a_holder_must_still_have_none() {
-    let (_, sent) = commit_with(Reply::json(200, &json!({})), 0).await;
-    let check = &sent["TransactItems"][3]["ConditionCheck"];
-    assert_eq!(check["ConditionExpression"], "attribute_not_exists(#version)");
-    assert_eq!(check["ExpressionAttributeValues"], Value::Null);
+async fn a_transition_of_what_is_not_shared_touches_no_holders() {
+    let (ledger, script) = ledger([Reply::json(200, &json!({}))]);
+    let events = [event(4)];
+    let commit = Commit { grant: &grant(closed()), events: &events, shared: None };
+    assert_eq!(ledger.commit(commit).await.unwrap(), CommitWrite::Written);
+    assert_eq!(script.one().json()["TransactItems"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn without_a_mark_the_grant_leaves_all_the_same() {
+    let (_, sent) = commit_with(Reply::json(200, &json!({})), 7, &[]).await;
+    let update = &sent["TransactItems"][3]["Update"];
+    assert_eq!(update["ConditionExpression"], "#version = :version");
+    assert_eq!(update["UpdateExpression"], "DELETE leaving :ids", "DynamoDB knows no empty set of marks");
+    let values = json!({ ":version": { "N": "7" }, ":ids": { "SS": [ID] } });
+    assert_eq!(update["ExpressionAttributeValues"], values);
+}
+
+#[tokio::test]
+async fn a_changed_window_is_what_conditions_and_indexes_see() {
+    for (grant, shard) in [(grant(changing()), "due#normal#3"), (privileged(changing()), "due#privileged#3")]
+    {
+        let (ledger, script) = ledger([Reply::json(200, &json!({}))]);
+        ledger.commit(Commit { grant: &grant, events: &[], shared: None }).await.unwrap();
+        let sent = script.one().json();
+        let item = &sent["TransactItems"][0]["Put"]["Item"];
+        let expires_at = keys::time(grant.window().expires_at());
+        assert_eq!(item["expires_at"], json!({ "S": expires_at }));
+        // Due at the end of the lease, to be finished by the sweep, and not when its timer is overdue.
+        assert_eq!(item["due_at"], json!({ "S": LEASE_UNTIL }));
+        assert_eq!(item["due_order"], json!({ "S": format!("{LEASE_UNTIL}#{ID}") }));
+        assert_eq!(item["due_shard"], json!({ "S": shard }), "a change of rank moves it");
+    }
 }
 
 #[tokio::test]
@@ -59,64 +113,10 @@ async fn who_came_first_is_told_apart() {
         ([FAILED, FAILED, "None", FAILED], CommitWrite::Outdated),
         (["None", "None", "None", FAILED], CommitWrite::HoldersChanged),
     ] {
-        assert_eq!(commit_with(cancelled(codes, None), 7).await.0.unwrap(), write);
+        assert_eq!(commit_with(cancelled(codes, None), 7, &marks()).await.0.unwrap(), write);
     }
     // An event of that number, but not of this version: no writer of ours leaves that behind.
-    let error = commit_with(cancelled(["None", FAILED, "None", "None"], None), 7).await.0.unwrap_err();
+    let error =
+        commit_with(cancelled(["None", FAILED, "None", "None"], None), 7, &marks()).await.0.unwrap_err();
     assert!(!error.retryable && error.message.contains("action 1: ConditionalCheckFailed"), "{error}");
-}
-
-fn holders_json(version: u64, ids: &[&str]) -> Value {
-    let mut item = json!({ "version": { "N": version.to_string() } });
-    if let (false, Some(item)) = (ids.is_empty(), item.as_object_mut()) {
-        item.insert("holders".to_owned(), json!({ "SS": ids }));
-    }
-    item
-}
-
-async fn release_with(reply: Reply) -> (Result<Holders, LedgerError>, Value) {
-    let (ledger, script) = ledger([reply]);
-    let released = ledger.release(&attachment(), &GrantId::new(ID).unwrap()).await;
-    (released, script.one().json())
-}
-
-#[tokio::test]
-async fn a_released_attachment_says_who_is_left() {
-    let left = |ids: &[&str]| ids.iter().map(|id| GrantId::new(*id).unwrap()).collect::<Vec<_>>();
-    let (released, sent) =
-        release_with(Reply::json(200, &json!({ "Attributes": holders_json(5, &[OTHER_ID]) }))).await;
-    assert_eq!(released.unwrap(), Holders { version: 5, grants: left(&[OTHER_ID]) });
-    assert_eq!(sent["UpdateExpression"], "ADD #version :one DELETE holders :ids");
-    assert_eq!(sent["ConditionExpression"], "contains(holders, :id)");
-    assert_eq!(sent["ExpressionAttributeValues"][":ids"], json!({ "SS": [ID] }));
-
-    let (released, _) = release_with(Reply::json(200, &json!({ "Attributes": holders_json(6, &[]) }))).await;
-    assert_eq!(released.unwrap(), Holders { version: 6, grants: Vec::new() });
-}
-
-#[tokio::test]
-async fn releasing_what_is_not_held_changes_nothing_and_says_who_holds_it() {
-    let failed = |item: Option<Value>| {
-        let mut body = json!({ "__type": "ConditionalCheckFailedException" });
-        if let (Some(item), Some(body)) = (item, body.as_object_mut()) {
-            body.insert("Item".to_owned(), item);
-        }
-        Reply::json(400, &body)
-    };
-    let (released, _) = release_with(failed(Some(holders_json(5, &[OTHER_ID])))).await;
-    assert_eq!(released.unwrap().grants, [GrantId::new(OTHER_ID).unwrap()]);
-    let (released, _) = release_with(failed(None)).await;
-    assert_eq!(released.unwrap(), Holders { version: 0, grants: Vec::new() });
-}
-
-#[tokio::test]
-async fn holders_that_cannot_be_read_are_never_taken_for_none() {
-    for item in [
-        json!({ "version": { "N": "5" }, "holders": { "S": OTHER_ID } }),
-        json!({ "version": { "N": "5" }, "holders": { "SS": ["nobody"] } }),
-        json!({ "holders": { "SS": [OTHER_ID] } }),
-    ] {
-        let (released, _) = release_with(Reply::json(200, &json!({ "Attributes": item }))).await;
-        assert!(!released.unwrap_err().retryable);
-    }
 }

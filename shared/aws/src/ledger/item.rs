@@ -6,12 +6,11 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use curfew_app::ports::DueItem;
 use curfew_domain::event::Event;
 use curfew_domain::grant::{Grant, State};
-use curfew_domain::ids::GrantId;
 use curfew_domain::transition::{Claim, Illegal, Stored};
-use curfew_domain::window::plus;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::keys::{self, PK, SK};
 
@@ -68,29 +67,28 @@ pub(super) fn state_item(grant: &Grant) -> Result<Item, ItemError> {
     set("source", text(request.source.as_str()));
     set("starts_at", text(keys::time(grant.window().starts_at())));
     set("expires_at", text(keys::time(grant.window().expires_at())));
-    if let State::Opening { lease_until } = grant.state() {
-        set("lease_until", text(time_up(*lease_until)));
-    }
+    match grant.state() {
+        State::Opening { lease_until } => set("lease_until", text(keys::time_up(*lease_until))),
+        State::Closed { outcome, .. } => set("outcome", text(outcome.to_string())),
+        State::Active { .. } | State::Closing { .. } => None,
+    };
     if let Some(due_at) = grant.due_at() {
-        set("due_shard", text(keys::due_shard(grant.id())));
-        set("due_at", text(keys::time(due_at)));
         set("live_person", text(request.requester.as_str()));
         set("live_tenant", text(request.tenant.as_str()));
+        set_due(&mut item, &DueItem::Grant(grant.id().clone()), grant.privileged(), due_at);
     }
     let whole = serde_dynamo::to_attribute_value(grant)
         .map_err(|source| ItemError::Unwritable { what: "grant", source })?;
-    set("grant", whole);
+    item.insert("grant".to_owned(), whole);
     Ok(item)
 }
 
-/// A lease's end, with a fraction of a second rounded up: the ledger must never believe that a lease ran
-/// out which the domain still holds.
-fn time_up(at: Timestamp) -> String {
-    if at.subsec_nanosecond() == 0 {
-        keys::time(at)
-    } else {
-        keys::time(plus(at, SignedDuration::from_secs(1)))
-    }
+/// Has an item be due: the keys of the due index, and the time for people.
+pub(super) fn set_due(item: &mut Item, due: &DueItem, privileged: bool, due_at: Timestamp) {
+    let mut set = |name: &str, value: String| item.insert(name.to_owned(), text(value));
+    set("due_shard", keys::due_shard(due, privileged));
+    set("due_order", keys::due_order(due_at, due));
+    set("due_at", keys::time(due_at));
 }
 
 /// A claim as an attribute.
@@ -147,18 +145,21 @@ pub(super) fn number_of(item: &Item, attribute: &str) -> Option<u64> {
     item.get(attribute)?.as_n().ok()?.parse().ok()
 }
 
-/// The grants in a string set, in order.
-pub(super) fn ids_of(item: &Item, attribute: &'static str) -> Result<Vec<GrantId>, ItemError> {
+/// What the texts of a string set mean, in order. One that can't be read is an error, never left out.
+pub(super) fn set_of<T: Ord>(
+    item: &Item,
+    attribute: &'static str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, ItemError> {
     let Some(set) = item.get(attribute) else {
         return Ok(Vec::new());
     };
-    let texts = set.as_ss().map_err(|_| missing(item, attribute))?;
-    let mut ids = texts
-        .iter()
-        .map(|id| GrantId::new(id.as_str()).map_err(|_| missing(item, attribute)))
-        .collect::<Result<Vec<_>, _>>()?;
-    ids.sort();
-    Ok(ids)
+    let unreadable = || missing(item, attribute);
+    let texts = set.as_ss().map_err(|_| unreadable())?;
+    let read: Option<Vec<T>> = texts.iter().map(|text| read(text)).collect();
+    let mut read = read.ok_or_else(unreadable)?;
+    read.sort();
+    Ok(read)
 }
 
 pub(super) fn missing(item: &Item, attribute: &'static str) -> ItemError {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::samples::{
-    EXPIRES_AT, ID, LEASE_UNTIL, OPENED_AT, USER, active, any_grant, at, begin, closed, closing, event,
-    grant, opening,
+    EXPIRES_AT, ID, LEASE_UNTIL, OPENED_AT, USER, active, any_grant, at, begin, changing, closed, closing,
+    event, grant, opening,
 };
 
 proptest! {
@@ -21,7 +21,7 @@ proptest! {
     fn only_a_closed_grant_is_in_no_index(grant in any_grant()) {
         let item = state_item(&grant).unwrap();
         let open = !matches!(grant.state(), State::Closed { .. });
-        for attribute in ["due_shard", "due_at", "live_person", "live_tenant"] {
+        for attribute in ["due_shard", "due_order", "due_at", "live_person", "live_tenant"] {
             prop_assert_eq!(item.contains_key(attribute), open, "{}", attribute);
         }
         prop_assert_eq!(item.contains_key("lease_until"), matches!(grant.state(), State::Opening { .. }));
@@ -45,7 +45,8 @@ fn a_person_can_read_a_grants_item() {
         ("expires_at", EXPIRES_AT),
         ("lease_until", LEASE_UNTIL),
         ("due_at", LEASE_UNTIL),
-        ("due_shard", "due#7"),
+        ("due_order", "2026-11-21T01:03:03Z#g-aaaaaaaaaaaaaaaaaaaaaaaaa7"),
+        ("due_shard", "due#normal#3"),
         ("live_person", "ana@example.com"),
         ("live_tenant", "acme"),
     ];
@@ -61,11 +62,24 @@ fn each_state_is_named_and_due_when_the_domain_says() {
     for (state, name, due_at) in [
         (opening(), "opening", Some(LEASE_UNTIL)),
         (active(), "active", Some("2026-11-21T02:04:00Z")),
+        (changing(), "active", Some(LEASE_UNTIL)),
         (closing(), "closing", Some("2026-11-21T01:32:00Z")),
         (closed(), "closed", None),
     ] {
         let item = state_item(&grant(state)).unwrap();
         assert_eq!((text_of(&item, "state"), text_of(&item, "due_at")), (Some(name), due_at));
+    }
+}
+
+#[test]
+fn only_a_closed_grants_item_has_an_outcome_and_it_is_the_grants() {
+    for outcome in ["expired", "revoked", "failed"] {
+        let mut state = closed();
+        state["outcome"] = serde_json::json!(outcome);
+        assert_eq!(text_of(&state_item(&grant(state)).unwrap(), "outcome"), Some(outcome));
+    }
+    for state in [opening(), active(), changing(), closing()] {
+        assert!(!state_item(&grant(state)).unwrap().contains_key("outcome"));
     }
 }
 

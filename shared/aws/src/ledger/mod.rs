@@ -1,4 +1,5 @@
-//! The ledger in one DynamoDB table: grants, their events, their tickets, the holders of shared attachments.
+//! The ledger in one DynamoDB table: grants, their events, their tickets, the holders of shared attachments,
+//! and what was found out by looking for drift.
 //!
 //! Every write is conditional, and every write that belongs together is one transaction. Reads by key
 //! are consistent; indexes only *find*, and whoever finds through them decides on the grant itself.
@@ -8,25 +9,31 @@
 mod claim;
 mod commit;
 mod conflicts;
+mod drift;
+mod due;
+mod holders;
 mod item;
 mod keys;
 mod open;
 mod query;
+mod ticket;
 
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use curfew_app::ports::{
-    ClaimWrite, Commit, CommitWrite, DeniedRequest, Due, Holders, Ledger, LedgerError, OpenWrite, Story,
+    ClaimWrite, Commit, CommitWrite, DeniedRequest, DriftLap, Due, Ledger, LedgerError, OpenWrite, Released,
+    Removing, Story, Stray,
 };
 use curfew_domain::access::Attachment;
 use curfew_domain::event::Event;
 use curfew_domain::grant::Grant;
 use curfew_domain::ids::{Email, GrantId, Source, TenantId, TicketId};
+use curfew_domain::principal::Principal;
 use curfew_domain::request::TicketClosed;
 use curfew_domain::transition::{BeginClosing, Stored};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::clients::Aws;
 use crate::errors::Failed;
@@ -94,12 +101,33 @@ impl Ledger for DynamoLedger {
         query::story(self, id).await
     }
 
-    async fn release(&self, attachment: &Attachment, id: &GrantId) -> Result<Holders, LedgerError> {
-        commit::release(self, attachment, id).await
+    async fn release(
+        &self,
+        attachment: &Attachment,
+        id: &GrantId,
+        mine: &Removing,
+    ) -> Result<Released, LedgerError> {
+        holders::release(self, attachment, id, mine).await
+    }
+
+    async fn unmark(&self, attachment: &Attachment, marks: &[Removing]) -> Result<(), LedgerError> {
+        holders::unmark(self, attachment, marks).await
     }
 
     async fn close_ticket(&self, closed: &TicketClosed, now: Timestamp) -> Result<(), LedgerError> {
-        open::close_ticket(self, closed, now).await
+        ticket::close(self, closed, now).await
+    }
+
+    async fn closed_ticket(
+        &self,
+        source: &Source,
+        ticket: &TicketId,
+    ) -> Result<Option<TicketClosed>, LedgerError> {
+        ticket::closed(self, source, ticket).await
+    }
+
+    async fn settle_ticket(&self, source: &Source, ticket: &TicketId) -> Result<(), LedgerError> {
+        ticket::settle(self, source, ticket).await
     }
 
     async fn record_denial(&self, denied: &DeniedRequest) -> Result<(), LedgerError> {
@@ -115,14 +143,39 @@ impl Ledger for DynamoLedger {
     }
 
     async fn live_of_person(&self, person: &Email) -> Result<Vec<GrantId>, LedgerError> {
-        query::live(self, keys::LIVE_BY_PERSON_INDEX, "live_person", person.as_str()).await
+        query::live_of_person(self, person).await
     }
 
     async fn live_of_tenant(&self, tenant: &TenantId) -> Result<Vec<GrantId>, LedgerError> {
-        query::live(self, keys::LIVE_BY_TENANT_INDEX, "live_tenant", tenant.as_str()).await
+        query::live_of_tenant(self, tenant, None).await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, LedgerError> {
-        query::due(self, now, limit).await
+    async fn live_of_principal(
+        &self,
+        tenant: &TenantId,
+        principal: &Principal,
+    ) -> Result<Vec<GrantId>, LedgerError> {
+        query::live_of_tenant(self, tenant, Some(principal)).await
+    }
+
+    async fn due(&self, now: Timestamp, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, LedgerError> {
+        due::due(self, now, after, limit).await
+    }
+
+    async fn drift_lap(&self, account: &str) -> Result<Option<DriftLap>, LedgerError> {
+        drift::lap(self, account).await
+    }
+
+    async fn save_drift_lap(
+        &self,
+        account: &str,
+        before: Option<&DriftLap>,
+        lap: &DriftLap,
+    ) -> Result<bool, LedgerError> {
+        drift::save_lap(self, account, before, lap).await
+    }
+
+    async fn record_stray(&self, stray: &Stray, margin: SignedDuration) -> Result<bool, LedgerError> {
+        drift::record_stray(self, stray, margin).await
     }
 }

@@ -1,4 +1,4 @@
-//! What is written before anything is done: new grants, closed tickets, denials.
+//! What is written before anything is done: new grants; and denials.
 //!
 //! A retry by the SDK carries the same `ClientRequestToken`, so a transaction whose answer was lost is
 //! answered as the success that it was (for 10 minutes,
@@ -16,10 +16,8 @@ use aws_sdk_dynamodb::types::{
 use curfew_app::ports::{DeniedRequest, LedgerError, OpenWrite};
 use curfew_domain::access::Attachment;
 use curfew_domain::event::Event;
-use curfew_domain::grant::Grant;
+use curfew_domain::grant::{Grant, Outcome};
 use curfew_domain::ids::GrantId;
-use curfew_domain::request::TicketClosed;
-use jiff::Timestamp;
 
 use super::conflicts::{condition_failed, passing, shown};
 use super::item::{self, Item, key, number, text};
@@ -31,7 +29,7 @@ const OPEN: &str = "open a grant";
 /// Only if the item is not there yet.
 pub(super) const ABSENT: &str = "attribute_not_exists(pk)";
 
-/// The places of the two actions whose conditions can fail.
+/// The places of two actions whose conditions mean something.
 const STATE_ACTION: usize = 0;
 const TICKET_ACTION: usize = 1;
 
@@ -45,6 +43,12 @@ pub(super) async fn open(
     for event in events {
         actions.push(put_event(&ledger.table, event, OPEN)?);
     }
+    // Of the third such action, if there was an earlier try.
+    let mut earlier_action = None;
+    if let Some(earlier) = grant.earlier_try() {
+        earlier_action = Some(actions.len());
+        actions.push(check_failed(ledger, &earlier)?);
+    }
     if let Some(attachment) = grant.access().shared() {
         actions.push(hold(ledger, &attachment, grant.id())?);
     }
@@ -55,18 +59,20 @@ pub(super) async fn open(
     };
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-            refused(ledger, grant.id(), canceled.cancellation_reasons()).await
+            refused(ledger, grant.id(), canceled.cancellation_reasons(), earlier_action).await
         }
         _ => Err(ledger.failed(OPEN, &error)),
     }
 }
 
-/// What a cancelled opening means. A grant that is there is the better answer, even on a closed ticket:
-/// whoever delivers an approval again shall hear what became of it.
+/// What a cancelled opening means. A grant that is there is the better answer, even on a closed ticket or
+/// after another try: whoever delivers an approval again shall hear what became of it. A closed ticket comes
+/// before the earlier try, since it stays closed, and the tries may be looked at again.
 async fn refused(
     ledger: &DynamoLedger,
     id: &GrantId,
     reasons: &[CancellationReason],
+    earlier_action: Option<usize>,
 ) -> Result<OpenWrite, LedgerError> {
     if condition_failed(reasons, STATE_ACTION) {
         if let Some(item) = reasons.get(STATE_ACTION).and_then(CancellationReason::item) {
@@ -79,6 +85,9 @@ async fn refused(
     }
     if condition_failed(reasons, TICKET_ACTION) {
         return Ok(OpenWrite::TicketClosed);
+    }
+    if earlier_action.is_some_and(|n| condition_failed(reasons, n)) {
+        return Ok(OpenWrite::EarlierTryChanged);
     }
     Err(LedgerError { operation: OPEN, message: shown(reasons), retryable: passing(reasons) })
 }
@@ -99,6 +108,19 @@ fn check_ticket_open(ledger: &DynamoLedger, grant: &Grant) -> Result<TransactWri
         .table_name(&ledger.table)
         .set_key(Some(key(keys::ticket_pk(&request.ticket), keys::tombstone_sk(&request.source))))
         .condition_expression(ABSENT)
+        .build();
+    action(OPEN, check, |built, check| built.condition_check(check))
+}
+
+/// That the try before this one has failed, and was not revoked since.
+fn check_failed(ledger: &DynamoLedger, earlier: &GrantId) -> Result<TransactWriteItem, LedgerError> {
+    let check = ConditionCheck::builder()
+        .table_name(&ledger.table)
+        .set_key(Some(key(keys::grant_pk(earlier), keys::STATE)))
+        .condition_expression("#state = :closed AND outcome = :failed")
+        .expression_attribute_names("#state", "state")
+        .expression_attribute_values(":closed", text("closed"))
+        .expression_attribute_values(":failed", text(Outcome::Failed.to_string()))
         .build();
     action(OPEN, check, |built, check| built.condition_check(check))
 }
@@ -164,25 +186,6 @@ pub(super) fn action<T>(
     }
 }
 
-/// Marks a ticket as closed. The first mark stays.
-pub(super) async fn close_ticket(
-    ledger: &DynamoLedger,
-    closed: &TicketClosed,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    let mut item = key(keys::ticket_pk(&closed.ticket), keys::tombstone_sk(&closed.source));
-    let mut set = |name: &str, value: &str| item.insert(name.to_owned(), text(value));
-    set("closed_at", &keys::time(now));
-    set("delivery", closed.delivery.as_str());
-    if let Some(person) = &closed.closed_by {
-        set("closed_by", person.as_str());
-    }
-    if let Some(reason) = &closed.reason {
-        set("reason", reason);
-    }
-    put_once(ledger, item, "mark a ticket as closed").await
-}
-
 /// Writes a denial down, once for what was asked.
 pub(super) async fn record_denial(ledger: &DynamoLedger, denied: &DeniedRequest) -> Result<(), LedgerError> {
     let mut item: Item = HashMap::from([
@@ -203,7 +206,11 @@ pub(super) async fn record_denial(ledger: &DynamoLedger, denied: &DeniedRequest)
 }
 
 /// Writes an item unless it is there already, which is just as good.
-async fn put_once(ledger: &DynamoLedger, item: Item, operation: &'static str) -> Result<(), LedgerError> {
+pub(super) async fn put_once(
+    ledger: &DynamoLedger,
+    item: Item,
+    operation: &'static str,
+) -> Result<(), LedgerError> {
     let sent = ledger
         .client()
         .put_item()

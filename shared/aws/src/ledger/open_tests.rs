@@ -1,4 +1,4 @@
-//! Tests of what is written before anything is done: new grants, closed tickets, denials.
+//! Tests of what is written before anything is done: new grants; and denials.
 
 use curfew_app::ports::Ledger as _;
 use curfew_domain::ids::{DeliveryId, Source, TicketId};
@@ -94,6 +94,57 @@ async fn nothing_is_opened_on_a_closed_ticket() {
     assert_eq!(ledger.open(&grant(opening()), &[]).await.unwrap(), OpenWrite::TicketClosed);
 }
 
+/// A second try of what [`ID`]'s grant was the first of.
+fn second_try(access: &curfew_domain::access::Access) -> Grant {
+    let mut second = serde_json::to_value(grant_with(opening(), access, 1)).unwrap();
+    second["attempt"] = json!(1);
+    serde_json::from_value(second).unwrap()
+}
+
+#[tokio::test]
+async fn another_try_is_opened_only_while_the_earlier_one_counts_as_failed() {
+    let (ledger, script) = ledger([done()]);
+    let second = second_try(&managed(USER));
+    assert_eq!(ledger.open(&second, &[event(1)]).await.unwrap(), OpenWrite::Written);
+    let sent = script.one().json();
+    let actions = sent["TransactItems"].as_array().unwrap();
+    assert_eq!(actions.len(), 6);
+    let check = &actions[4]["ConditionCheck"];
+    let earlier = second.earlier_try().unwrap();
+    assert_eq!(check["Key"], json!({ "pk": { "S": format!("GRANT#{earlier}") }, "sk": { "S": "STATE" } }));
+    assert_eq!(check["ConditionExpression"], "#state = :closed AND outcome = :failed");
+    assert_eq!(check["ExpressionAttributeNames"], json!({ "#state": "state" }));
+    let values = json!({ ":closed": { "S": "closed" }, ":failed": { "S": "failed" } });
+    assert_eq!(check["ExpressionAttributeValues"], values);
+    assert_eq!(actions[5]["Update"]["Key"]["sk"], json!({ "S": "HOLDERS" }));
+}
+
+#[tokio::test]
+async fn an_earlier_try_that_changed_is_told_unless_there_is_a_better_answer() {
+    const FAILED: &str = "ConditionalCheckFailed";
+    let second = second_try(&inline(USER));
+    let item = item::state_item(&second).unwrap();
+    let exists = OpenWrite::Exists(Box::new(Stored::settled(second.clone())));
+    for (codes, item, expected) in [
+        (["None", "None", "None", "None", FAILED], None, OpenWrite::EarlierTryChanged),
+        (["None", FAILED, "None", "None", FAILED], None, OpenWrite::TicketClosed),
+        ([FAILED, "None", "None", "None", FAILED], Some(&item), exists.clone()),
+        ([FAILED, FAILED, "None", "None", FAILED], Some(&item), exists),
+    ] {
+        let (ledger, script) = ledger([cancelled(codes, item)]);
+        assert_eq!(ledger.open(&second, &[event(1)]).await.unwrap(), expected, "{codes:?}");
+        assert_eq!(script.calls().len(), 1);
+    }
+    // Which grant is there could not be read: that is not known then, whatever the earlier try is.
+    let broken = Reply::json_error(500, "InternalServerError");
+    let (unread, _) = ledger([cancelled([FAILED, "None", "None", "None", FAILED], None), broken]);
+    assert!(unread.open(&second, &[event(1)]).await.unwrap_err().retryable);
+    // A first try has no earlier one: in its place there is who holds the attachment.
+    let (first, _) = ledger([cancelled(["None", "None", "None", "None", FAILED], None)]);
+    let first = first.open(&grant_with(opening(), &managed(USER), 1), &[event(1)]).await;
+    assert!(!first.unwrap_err().retryable);
+}
+
 #[tokio::test]
 async fn a_transaction_that_met_another_write_is_tried_again_with_the_same_token() {
     for code in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
@@ -145,40 +196,27 @@ async fn a_missing_table_is_named() {
 }
 
 #[tokio::test]
-async fn a_ticket_is_closed_once_and_a_denial_recorded_once() {
-    let closed = TicketClosed {
+async fn a_denial_is_recorded_once() {
+    let denied = DeniedRequest {
         source: Source::new("itsm").unwrap(),
         ticket: TicketId::new("CHG1").unwrap(),
-        closed_by: None,
-        reason: Some("done".to_owned()),
-        delivery: DeliveryId::new("msg_2").unwrap(),
-    };
-    let denied = DeniedRequest {
-        source: closed.source.clone(),
-        ticket: closed.ticket.clone(),
         requester: curfew_domain::ids::Email::new("ana@example.com").unwrap(),
         tenant: curfew_domain::ids::TenantId::new("acme").unwrap(),
         role: curfew_domain::ids::RoleName::new("prod-ops").unwrap(),
-        delivery: closed.delivery.clone(),
+        delivery: DeliveryId::new("msg_2").unwrap(),
         request_digest: "00ff".to_owned(),
         code: "self-approval".to_owned(),
         reason: "nobody else approved".to_owned(),
         at: at("2026-11-21T01:02:03Z"),
     };
-    let there = Reply::json_error(400, "ConditionalCheckFailedException");
-    for reply in [done(), there] {
+    for reply in [done(), Reply::json_error(400, "ConditionalCheckFailedException")] {
         let (ledger, script) = ledger([reply]);
-        ledger.close_ticket(&closed, at("2026-11-21T01:02:03Z")).await.unwrap();
         ledger.record_denial(&denied).await.unwrap();
-        let [mark, denial] = [script.seen()[0].json(), script.seen()[1].json()];
-        assert_eq!(mark["Item"]["sk"], json!({ "S": "itsm#CLOSED" }));
-        assert_eq!(mark["Item"]["closed_at"], json!({ "S": "2026-11-21T01:02:03Z" }));
-        assert_eq!(denial["Item"]["sk"], json!({ "S": "itsm#DENIED#00ff#self-approval" }));
-        assert_eq!(denial["Item"]["code"], json!({ "S": "self-approval" }));
-        for sent in [mark, denial] {
-            assert_eq!(sent["Item"]["pk"], json!({ "S": "TICKET#CHG1" }));
-            assert_eq!(sent["ConditionExpression"], ABSENT);
-        }
+        let sent = script.one().json();
+        assert_eq!(sent["Item"]["pk"], json!({ "S": "TICKET#CHG1" }));
+        assert_eq!(sent["Item"]["sk"], json!({ "S": "itsm#DENIED#00ff#self-approval" }));
+        assert_eq!(sent["Item"]["code"], json!({ "S": "self-approval" }));
+        assert_eq!(sent["ConditionExpression"], ABSENT);
     }
     let (ledger, _) = ledger([Reply::json_error(500, "InternalServerError")]);
     assert!(ledger.record_denial(&denied).await.unwrap_err().retryable);

@@ -1,13 +1,12 @@
-//! Reading: consistent by grant and by ticket; through lagging indexes by person, tenant and due time.
+//! Reading: consistent by grant and by ticket; through lagging indexes by person, tenant and principal.
 //!
 //! Every query follows its pages to the end: a page ends after 1 MB whatever was asked for.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use curfew_app::ports::{Due, LedgerError, Story};
-use curfew_domain::ids::{GrantId, Source, TicketId};
+use curfew_app::ports::{LedgerError, Story};
+use curfew_domain::ids::{Email, GrantId, Source, TenantId, TicketId};
+use curfew_domain::principal::Principal;
 use curfew_domain::transition::Stored;
-use futures_util::future::try_join_all;
-use jiff::Timestamp;
 
 use super::item::{self, Item, key, text};
 use super::keys::{self, PK, SK};
@@ -17,7 +16,6 @@ const LOAD: &str = "read a grant";
 const STORY: &str = "read a grant's events";
 const TICKET: &str = "find a ticket's grants";
 const LIVE: &str = "find live grants";
-const DUE: &str = "find due grants";
 
 /// How often a story is read before it is told as it is.
 const STORY_READS_MAX: u32 = 3;
@@ -62,7 +60,7 @@ async fn story_once(ledger: &DynamoLedger, id: &GrantId) -> Result<Option<Story>
         .consistent_read(true);
     let mut state = None;
     let mut events = Vec::new();
-    for item in all(ledger, query, STORY, usize::MAX).await? {
+    for item in all(ledger, query, STORY).await? {
         match item::text_of(&item, SK) {
             Some(keys::STATE) => {
                 state = Some(item::stored(&item).map_err(|error| unfit(STORY, &error))?);
@@ -101,66 +99,44 @@ pub(super) async fn grants_of_ticket(
             .key_condition_expression("pk = :pk AND begins_with(sk, :links)")
             .expression_attribute_values(":links", text(keys::link_prefix(source))),
     };
-    let items = all(ledger, query, TICKET, usize::MAX).await?;
+    let items = all(ledger, query, TICKET).await?;
     Ok(items.iter().filter_map(|item| keys::link_of_sk(item::text_of(item, SK)?)).collect())
 }
 
-/// The grants of one partition of a live index.
-pub(super) async fn live(
+/// A person's live grants.
+pub(super) async fn live_of_person(
     ledger: &DynamoLedger,
-    index: &str,
-    attribute: &str,
-    value: &str,
+    person: &Email,
 ) -> Result<Vec<GrantId>, LedgerError> {
-    let query = ledger
-        .client()
-        .query()
-        .table_name(&ledger.table)
-        .index_name(index)
-        .key_condition_expression("#live = :live")
-        .expression_attribute_names("#live", attribute)
-        .expression_attribute_values(":live", text(value));
-    all(ledger, query, LIVE, usize::MAX).await?.iter().map(|item| id_of(item, LIVE)).collect()
+    let query = index(ledger, keys::LIVE_BY_PERSON_INDEX)
+        .key_condition_expression("live_person = :person")
+        .expression_attribute_values(":person", text(person.as_str()));
+    live(ledger, query).await
 }
 
-/// All shards at once: they are as many round trips as one.
-pub(super) async fn due(
+/// A tenant's live grants; those of one principal, if one is named.
+pub(super) async fn live_of_tenant(
     ledger: &DynamoLedger,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<Due>, LedgerError> {
-    let shards = keys::due_shards().map(|shard| due_in(ledger, shard, now, limit));
-    let mut due: Vec<Due> = try_join_all(shards).await?.into_iter().flatten().collect();
-    due.sort_by(|a, b| (a.due_at, &a.grant_id).cmp(&(b.due_at, &b.grant_id)));
-    due.truncate(limit);
-    Ok(due)
+    tenant: &TenantId,
+    principal: Option<&Principal>,
+) -> Result<Vec<GrantId>, LedgerError> {
+    let query = index(ledger, keys::LIVE_BY_TENANT_INDEX)
+        .expression_attribute_values(":tenant", text(tenant.as_str()));
+    let query = match principal {
+        None => query.key_condition_expression("live_tenant = :tenant"),
+        Some(principal) => query
+            .key_condition_expression("live_tenant = :tenant AND principal = :principal")
+            .expression_attribute_values(":principal", text(principal.arn())),
+    };
+    live(ledger, query).await
 }
 
-async fn due_in(
-    ledger: &DynamoLedger,
-    shard: String,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<Due>, LedgerError> {
-    let query = ledger
-        .client()
-        .query()
-        .table_name(&ledger.table)
-        .index_name(keys::DUE_INDEX)
-        .key_condition_expression("due_shard = :shard AND due_at <= :now")
-        .expression_attribute_values(":shard", text(shard))
-        .expression_attribute_values(":now", text(keys::time(now)))
-        .limit(i32::try_from(limit).unwrap_or(i32::MAX).max(1));
-    let items = all(ledger, query, DUE, limit).await?;
-    Ok(items.iter().filter_map(|item| due_of(item).map_err(|error| tracing::error!(%error)).ok()).collect())
+fn index(ledger: &DynamoLedger, name: &str) -> QueryFluentBuilder {
+    ledger.client().query().table_name(&ledger.table).index_name(name)
 }
 
-/// Reads an entry of the due index. One that can't be read is logged and left out: it must not keep the
-/// sweep from the others.
-fn due_of(item: &Item) -> Result<Due, LedgerError> {
-    let due_at = item::text_of(item, "due_at").and_then(|at| at.parse().ok());
-    let due_at = due_at.ok_or_else(|| unfit(DUE, &item::missing(item, "due_at")))?;
-    Ok(Due { grant_id: id_of(item, DUE)?, due_at })
+async fn live(ledger: &DynamoLedger, query: QueryFluentBuilder) -> Result<Vec<GrantId>, LedgerError> {
+    all(ledger, query, LIVE).await?.iter().map(|item| id_of(item, LIVE)).collect()
 }
 
 fn id_of(item: &Item, operation: &'static str) -> Result<GrantId, LedgerError> {
@@ -169,20 +145,16 @@ fn id_of(item: &Item, operation: &'static str) -> Result<GrantId, LedgerError> {
         .ok_or_else(|| unfit(operation, &item::missing(item, PK)))
 }
 
-/// The items of a query's pages, in order, until there are no more or enough.
+/// The items of all of a query's pages, in order.
 async fn all(
     ledger: &DynamoLedger,
     query: QueryFluentBuilder,
     operation: &'static str,
-    enough: usize,
 ) -> Result<Vec<Item>, LedgerError> {
     let mut pages = query.into_paginator().send();
     let mut items: Vec<Item> = Vec::new();
     while let Some(page) = pages.next().await {
         items.extend(page.map_err(|error| ledger.failed(operation, &error))?.items.unwrap_or_default());
-        if items.len() >= enough {
-            break;
-        }
     }
     Ok(items)
 }

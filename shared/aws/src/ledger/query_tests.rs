@@ -3,12 +3,11 @@
 use curfew_app::ports::Ledger as _;
 use curfew_domain::event::{Actor, Chain};
 use curfew_domain::grant::{Cause, Grant};
-use curfew_domain::ids::Email;
 use curfew_domain::transition::Claim;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::samples::{ID, OTHER_ID, active, at, begin, event, grant};
+use crate::samples::{ID, OTHER_ID, USER, active, at, begin, event, grant};
 use crate::wire::{Reply, Script, aws, dynamo_json};
 
 const NOW: &str = "2026-11-21T02:03:01Z";
@@ -117,47 +116,26 @@ async fn live_grants_are_found_through_their_index_to_its_last_page() {
     assert_eq!(found, [ID, OTHER_ID].map(|id| GrantId::new(id).unwrap()));
     let sent = script.seen()[0].json();
     assert_eq!(sent["IndexName"], "live_by_person");
-    assert_eq!(sent["ExpressionAttributeNames"], json!({ "#live": "live_person" }));
-    let tenant = curfew_domain::ids::TenantId::new("acme").unwrap();
+    assert_eq!(sent["KeyConditionExpression"], "live_person = :person");
+    assert_eq!(sent["ExpressionAttributeValues"], json!({ ":person": { "S": "ana@example.com" } }));
+
+    let (tenant, principal) = (TenantId::new("acme").unwrap(), Principal::parse(USER).unwrap());
     assert!(ledger.live_of_tenant(&tenant).await.unwrap().is_empty());
-    assert_eq!(script.seen()[2].json()["IndexName"], "live_by_tenant");
-}
-
-#[tokio::test]
-async fn what_is_due_comes_from_every_shard_longest_due_first() {
-    let late = entry(ID, "2026-11-21T02:03:00Z");
-    let later = entry(OTHER_ID, "2026-11-21T02:01:00Z");
-    let unreadable = json!({ "pk": { "S": "GRANT#?" }, "sk": { "S": "STATE" }, "due_at": { "S": NOW } });
-    let (ledger, script) = ledger([page(&[unreadable, late], None), page(&[later], None), page(&[], None)]);
-    let due = ledger.due(at(NOW), 10).await.unwrap();
-    let found: Vec<&str> = due.iter().map(|due| due.grant_id.as_str()).collect();
-    assert_eq!(found, [OTHER_ID, ID], "one that can't be read holds up no other");
-    let mut shards: Vec<String> = script
-        .seen()
-        .iter()
-        .map(|seen| seen.json()["ExpressionAttributeValues"][":shard"]["S"].as_str().unwrap().to_owned())
-        .collect();
-    shards.sort();
-    assert_eq!(shards, keys::due_shards().collect::<Vec<_>>());
-    let sent = script.seen()[0].json();
-    assert_eq!(sent["IndexName"], "due");
-    assert_eq!(sent["KeyConditionExpression"], "due_shard = :shard AND due_at <= :now");
-    assert_eq!(sent["ExpressionAttributeValues"][":now"], json!({ "S": NOW }));
-    assert_eq!(sent["Limit"], 10);
-}
-
-#[tokio::test]
-async fn no_more_is_read_or_told_than_was_asked_for() {
-    let entries: Vec<Value> = (0..3).map(|_| entry(ID, NOW)).collect();
-    // Every shard says that there is more; three is enough of each.
-    let (ledger, script) = ledger([page(&entries, Some(entry(ID, NOW)))]);
-    assert_eq!(ledger.due(at(NOW), 3).await.unwrap().len(), 3);
-    assert_eq!(script.calls().len(), usize::from(keys::DUE_SHARDS));
+    assert!(ledger.live_of_principal(&tenant, &principal).await.unwrap().is_empty());
+    let [all, one] = [script.seen()[2].json(), script.seen()[3].json()];
+    assert_eq!(all["KeyConditionExpression"], "live_tenant = :tenant");
+    assert_eq!(all["ExpressionAttributeValues"], json!({ ":tenant": { "S": "acme" } }));
+    assert_eq!(one["KeyConditionExpression"], "live_tenant = :tenant AND principal = :principal");
+    assert_eq!(
+        one["ExpressionAttributeValues"],
+        json!({ ":tenant": { "S": "acme" }, ":principal": { "S": USER } })
+    );
+    assert!([all, one].iter().all(|sent| sent["IndexName"] == "live_by_tenant"));
 }
 
 #[tokio::test]
 async fn an_index_that_cannot_be_read_is_an_error_not_an_empty_answer() {
     let (ledger, _) = ledger([Reply::json_error(400, "ResourceNotFoundException")]);
-    let error = ledger.due(at(NOW), 3).await.unwrap_err();
-    assert_eq!((error.operation, error.retryable), ("find due grants", false));
+    let error = ledger.live_of_tenant(&TenantId::new("acme").unwrap()).await.unwrap_err();
+    assert_eq!((error.operation, error.retryable), ("find live grants", false));
 }

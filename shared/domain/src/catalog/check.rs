@@ -149,6 +149,7 @@ fn resolve(name: &RoleName, role: &RoleDraft, draft: &Draft) -> Option<Role> {
         max_duration: role.max_duration.as_ref()?.value,
         default_duration: role.default_duration.as_ref()?.value,
         tenants: role.tenants.as_ref().map(|tenants| tenants.iter().map(|t| t.value.clone()).collect()),
+        privileged: role.privileged,
     })
 }
 

@@ -34,6 +34,7 @@ pub(super) struct RoleDraft {
     pub(super) managed: Option<Template>,
     pub(super) is_managed: bool,
     pub(super) tenants: Option<Vec<Located<TenantId>>>,
+    pub(super) privileged: bool,
 }
 
 /// A person whose principals were not compared with other people's yet.

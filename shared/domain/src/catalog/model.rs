@@ -101,6 +101,7 @@ pub struct Role {
     pub(super) max_duration: SignedDuration,
     pub(super) default_duration: SignedDuration,
     pub(super) tenants: Option<BTreeSet<TenantId>>,
+    pub(super) privileged: bool,
 }
 
 /// How grants of a role take effect.
@@ -153,6 +154,13 @@ impl Role {
     #[must_use]
     pub fn default_duration(&self) -> SignedDuration {
         self.default_duration
+    }
+
+    /// Whether it can do more harm than others: of grants that are due in the same minute, those of
+    /// privileged roles are ended first.
+    #[must_use]
+    pub fn privileged(&self) -> bool {
+        self.privileged
     }
 
     /// Whether it may be had in a tenant.

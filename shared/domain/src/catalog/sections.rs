@@ -175,6 +175,7 @@ fn role(_: &RoleName, table: &Table<'_>, report: &mut Report) -> Option<RoleDraf
         "max_duration",
         "default_duration",
         "tenants",
+        "privileged",
     ];
     table.only(&known, &[], report);
     let description = table.required_text("description", "\"What it is for\"", report).map(|text| text.value);
@@ -218,6 +219,7 @@ fn role(_: &RoleName, table: &Table<'_>, report: &mut Report) -> Option<RoleDraf
         managed,
         is_managed,
         tenants,
+        privileged: table.flag("privileged", report),
     })
 }
 

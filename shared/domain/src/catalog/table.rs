@@ -172,6 +172,18 @@ impl<'a> Table<'a> {
         self.as_text(key, value, report)
     }
 
+    /// A yes or no that may be left out, which is a no.
+    pub(super) fn flag(&self, key: &str, report: &mut Report) -> bool {
+        match self.entries.get(key).map(|value| (value, value.get_ref())) {
+            None => false,
+            Some((_, DeValue::Boolean(flag))) => *flag,
+            Some((value, other)) => {
+                self.wrong_type(key, value, other, "`true` or `false`", report);
+                false
+            }
+        }
+    }
+
     /// A text that must be there.
     pub(super) fn required_text(
         &self,

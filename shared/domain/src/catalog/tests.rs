@@ -143,3 +143,18 @@ fn places_count_lines_and_characters_from_one() {
         assert_eq!((place.line, place.column), (line, column), "offset {offset}");
     }
 }
+
+#[test]
+fn a_role_is_privileged_if_it_says_so() {
+    let with = |line: &str| {
+        let text = format!(
+            "[tenant.acme]\naccount = \"111122223333\"\nregion = \"eu-central-1\"\n\
+             [permission.read]\ndescription = \"Read\"\n\
+             statement = [{{ Effect = \"Allow\", Action = \"s3:GetObject\", Resource = \"arn:aws:s3:::a/*\" }}]\n\
+             [role.ops]\ndescription = \"Operate\"\npermissions = [\"read\"]\n\
+             max_duration = \"4h\"\ndefault_duration = \"1h\"\n{line}\n"
+        );
+        role_of(&parse(&[("c.toml", &text)]).unwrap(), "ops").privileged()
+    };
+    assert_eq!([with(""), with("privileged = false"), with("privileged = true")], [false, false, true]);
+}

@@ -178,13 +178,23 @@ pub(super) fn justification(text: &str) -> Result<(), Denial> {
 
 /// The window as asked for, filled up with the role's defaults. Limits apply to all of it, also to a part
 /// that is past already: what was approved is what is kept in the records.
-pub(super) fn window(asked: WindowRequest, role: &Role, now: Timestamp) -> Result<Window, Denial> {
-    let starts_at = asked.starts_at.unwrap_or(now);
+///
+/// For a grant that has a window already, the spans that are asked for count from now (or from the start that is
+/// asked for) as they do for any, while the window keeps the start that it had, once that is past.
+pub(super) fn window(
+    asked: WindowRequest,
+    role: &Role,
+    now: Timestamp,
+    current: Option<Window>,
+) -> Result<Window, Denial> {
+    let begun = current.map(Window::starts_at).filter(|start| *start <= now);
+    let counted_from = asked.starts_at.unwrap_or(now);
     let expires_at = match asked.end {
         Some(WindowEnd::At(time)) => time,
-        Some(WindowEnd::After(span)) => plus(starts_at, span),
-        None => plus(starts_at, role.default_duration()),
+        Some(WindowEnd::After(span)) => plus(counted_from, span),
+        None => plus(counted_from, role.default_duration()),
     };
+    let starts_at = begun.unwrap_or(counted_from);
     let window = Window::new(starts_at, expires_at).map_err(|error| {
         Denial::new(
             DenialCode::WindowEmpty,
@@ -192,6 +202,19 @@ pub(super) fn window(asked: WindowRequest, role: &Role, now: Timestamp) -> Resul
             "let it end at least one second after its start",
         )
     })?;
+    // A window that has begun keeps its start, so one that is to begin after its end would add the time between.
+    if let (Some(current), Some(start)) = (current.filter(|_| begun.is_some()), asked.starts_at)
+        && start > current.expires_at().max(now)
+    {
+        return Err(Denial::new(
+            DenialCode::WindowTooFarAhead,
+            format!(
+                "the window starts at {start}, and the grant's own ends at {}: nobody approved the time between",
+                current.expires_at()
+            ),
+            "ask for a window that follows at once, or for this one on a ticket of its own",
+        ));
+    }
     let (starts_at, expires_at) = (window.starts_at(), window.expires_at());
     if expires_at < plus(now, WINDOW_REMAINDER_MINIMUM) {
         return Err(Denial::new(

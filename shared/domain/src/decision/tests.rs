@@ -338,6 +338,79 @@ fn a_managed_role_is_had_from_now_on_or_not_at_all() {
     denied(DenialCode::WindowTooFarAhead, &[far], starting("audit", far));
 }
 
+/// Ana's window from nine to eleven, as it stands at ten.
+fn current() -> Window {
+    Window::new(at("2026-11-21T09:00:00Z"), at("2026-11-21T11:00:00Z")).unwrap()
+}
+
+fn changed(current: Window, change: impl FnOnce(&mut AccessRequest)) -> Result<Window, Denial> {
+    decide_change(&catalog(), &with(change), &facts(), current).map(|plan| plan.window)
+}
+
+#[test]
+fn a_change_keeps_the_start_that_is_past_and_moves_the_end() {
+    let time = |clock: &str| format!("2026-11-21T{clock}Z");
+    let window = |end: &str| Window::new(current().starts_at(), at(&time(end))).unwrap();
+    let until_noon = until(&time("12:00:00"));
+    assert_eq!(changed(current(), |r| set_window(r, None, until_noon)), Ok(window("12:00:00")));
+    // Spans count from now, not from the start; the document is rendered for the whole window.
+    assert_eq!(changed(current(), |r| set_window(r, None, lasting(600))), Ok(window("10:10:00")));
+    assert_eq!(changed(current(), |r| set_window(r, None, None)), Ok(window("11:00:00")));
+    let plan =
+        decide_change(&catalog(), &with(|r| set_window(r, None, until_noon)), &facts(), current()).unwrap();
+    let PlannedAccess::Inline { document } = plan.planned else { panic!("not inline") };
+    assert!(document.contains(&time("09:00:00")) && document.contains(&time("12:00:00")), "{document}");
+}
+
+#[test]
+fn a_change_is_limited_as_a_whole() {
+    let code = |end: &str| {
+        let end = until(&format!("2026-11-21T{end}Z"));
+        changed(current(), |r| set_window(r, None, end)).map_err(|denial| denial.code)
+    };
+    assert!(code("13:00:00").is_ok());
+    assert_eq!(code("13:00:01"), Err(DenialCode::WindowTooLong));
+    assert_eq!(code("10:00:01"), Err(DenialCode::WindowOver));
+    assert_eq!(code("09:00:00"), Err(DenialCode::WindowEmpty));
+}
+
+#[test]
+fn a_change_that_would_add_time_that_nobody_approved_is_denied() {
+    let starting = |clock: &str| {
+        let start = format!("2026-11-21T{clock}Z");
+        changed(current(), move |r| set_window(r, Some(&start), until("2026-11-21T12:30:00Z")))
+    };
+    for clock in ["09:30:00", "10:30:00", "11:00:00"] {
+        assert_eq!(starting(clock).map(Window::starts_at), Ok(current().starts_at()), "{clock}");
+    }
+    let denial = starting("11:00:01").unwrap_err();
+    assert_eq!(denial.code, DenialCode::WindowTooFarAhead);
+    assert!(denial.reason.contains("2026-11-21T11:00:01Z"), "{denial}");
+    // What is over has no access to keep up: it may go on from now.
+    let over = Window::new(at("2026-11-21T08:00:00Z"), at("2026-11-21T09:00:00Z")).unwrap();
+    assert!(changed(over, |r| set_window(r, Some(NOW), lasting(3600))).is_ok());
+    assert!(changed(over, |r| set_window(r, Some("2026-11-21T10:00:01Z"), lasting(3600))).is_err());
+}
+
+#[test]
+fn a_window_that_has_not_begun_is_replaced_as_a_whole() {
+    let ahead = Window::new(at("2026-11-21T12:00:00Z"), at("2026-11-21T13:00:00Z")).unwrap();
+    let start = "2026-11-21T15:00:00Z";
+    let window = changed(ahead, |r| set_window(r, Some(start), lasting(3600))).unwrap();
+    assert_eq!((window.starts_at(), window.length()), (at(start), SignedDuration::from_hours(1)));
+    assert_eq!(changed(ahead, |r| set_window(r, None, lasting(3600))).map(Window::starts_at), Ok(at(NOW)));
+}
+
+#[test]
+fn a_change_of_a_managed_role_that_has_begun_is_no_window_ahead() {
+    let audit = RoleName::new("audit").unwrap();
+    let extended = changed(current(), |r| {
+        r.role = audit;
+        set_window(r, None, lasting(3600));
+    });
+    assert_eq!(extended, Ok(current()));
+}
+
 #[test]
 fn now_is_a_whole_second() {
     let facts = DecisionFacts { now: at("2026-11-21T10:00:00.999Z"), ..facts() };

@@ -122,6 +122,26 @@ fn a_document_fits_up_to_the_quota_and_no_further() {
 }
 
 /// A string or a list of strings, as IAM writes either.
+#[test]
+fn two_texts_are_the_same_document_whatever_their_spacing_and_order() {
+    let document =
+        render(&[allow(&["s3:GetObject", "s3:PutObject"], &["arn:aws:s3:::a/*"], &[])], &scope(), window());
+    let value: Value = serde_json::from_str(&document).unwrap();
+    assert!(same_document(&document, &serde_json::to_string_pretty(&value).unwrap()));
+    assert!(same_document(r#"{"a":1,"b":[1,2]}"#, r#"{ "b" : [1, 2], "a" : 1 }"#));
+    for other in [
+        document.replace("GetObject", "DeleteObject"),
+        document.replace("Allow", "Deny"),
+        document.replace("2012-10-17", "2008-10-17"),
+        String::new(),
+        "not json".to_owned(),
+    ] {
+        assert!(!same_document(&document, &other), "{other}");
+    }
+    // What is no JSON is nothing, and not the same as itself either.
+    assert!(!same_document("not json", "not json"));
+}
+
 fn values(value: &Value) -> BTreeSet<String> {
     match value {
         Value::String(one) => BTreeSet::from([one.clone()]),

@@ -1,14 +1,16 @@
 //! Sample grants in each state, and every kind of command.
 
 use curfew_domain::catalog::Catalog;
-use curfew_domain::decision::{DecisionFacts, Plan, decide};
+use curfew_domain::decision::{DecisionFacts, Plan, decide, decide_change};
 use curfew_domain::effect::{Found, Proof, TimerKind};
-use curfew_domain::event::{Actor, OperatorName};
+use curfew_domain::event::{Actor, Drift, DriftResponse, OperatorName};
 use curfew_domain::grant::{Cause, Grant};
-use curfew_domain::request::AccessRequest;
-use curfew_domain::transition::{BeginClosing, Command, Opening, Removal, Transition, open, transition};
+use curfew_domain::request::{AccessRequest, Approval, WindowEnd, WindowRequest};
+use curfew_domain::transition::{
+    Amendment, BeginClosing, Command, Opening, Removal, Transition, open, transition,
+};
 use curfew_domain::window::plus;
-use curfew_testkit::fixtures::{LEASE, OWN_ACCOUNT, START};
+use curfew_testkit::fixtures::{self, LEASE, OWN_ACCOUNT, START, person, request};
 use jiff::{SignedDuration, Timestamp};
 
 /// Some seconds after the grant was opened.
@@ -33,17 +35,21 @@ pub(crate) fn opened(plan: Plan, timer: TimerKind) -> Transition {
 }
 
 pub(crate) fn proof(found: Found, at: Timestamp) -> Proof {
-    Proof { found, at, aws_request_id: Some("request-1".to_owned()) }
+    Proof { found, at, aws_request_id: Some("request-1".to_owned()), unsettled: false }
 }
 
 pub(crate) fn activate(now: Timestamp) -> Command {
-    Command::Activate { attached: proof(Found::Applied, now), timer_set: proof(Found::Applied, now) }
+    Command::Activate {
+        by: Actor::GrantFunction,
+        attached: proof(Found::Applied, now),
+        timer_set: proof(Found::Applied, now),
+    }
 }
 
 /// An earlier try of the attach went without an answer.
 pub(crate) fn activate_at_second_try(now: Timestamp) -> Command {
-    let attached = proof(Found::AppliedUnsettled, now);
-    Command::Activate { attached, timer_set: proof(Found::Applied, now) }
+    let attached = Proof { unsettled: true, ..proof(Found::Applied, now) };
+    Command::Activate { by: Actor::GrantFunction, attached, timer_set: proof(Found::Applied, now) }
 }
 
 pub(crate) fn begin(cause: Cause, settled: bool) -> Command {
@@ -54,6 +60,30 @@ pub(crate) fn begin(cause: Cause, settled: bool) -> Command {
         Cause::Abandoned => Actor::Sweep,
     };
     Command::BeginClosing(BeginClosing { cause, actor, reason: "because".to_owned(), settled })
+}
+
+/// A later approval, given at `now`, of the same role until `end`.
+pub(crate) fn approved_again(catalog: &Catalog, now: Timestamp, end: Timestamp) -> Plan {
+    let mut request = request("CHG-1");
+    request.approvals = vec![Approval { approver: person("carl"), at: now }];
+    request.window = WindowRequest { starts_at: None, end: Some(WindowEnd::At(end)) };
+    let facts = DecisionFacts { now: START, own_account: OWN_ACCOUNT.to_owned() };
+    let current = plan(catalog, &fixtures::request("CHG-1")).window;
+    decide_change(catalog, &request, &facts, current).unwrap()
+}
+
+/// That approval's change of the window.
+pub(crate) fn amend(plan: Plan) -> Command {
+    let lease_until = plus(START, LEASE);
+    Command::Amend(Box::new(Amendment { plan, sweep_grace: SignedDuration::from_secs(60), lease_until }))
+}
+
+pub(crate) fn resume(now: Timestamp) -> Command {
+    Command::Resume { actor: Actor::Sweep, lease_until: plus(now, LEASE) }
+}
+
+pub(crate) fn find_drift(drift: Drift, response: DriftResponse, now: Timestamp) -> Command {
+    Command::FindDrift { drift, response, lease_until: plus(now, LEASE) }
 }
 
 pub(crate) fn overrule() -> Command {

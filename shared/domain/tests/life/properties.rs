@@ -3,17 +3,24 @@
 use std::sync::LazyLock;
 
 use curfew_domain::catalog::Catalog;
+use curfew_domain::decision::{DecisionFacts, decide_change};
 use curfew_domain::effect::{Found, TimerKind};
-use curfew_domain::event::verify_chain;
+use curfew_domain::event::{Drift, DriftResponse, verify_chain};
 use curfew_domain::grant::{Cause, Grant, Outcome, State};
+use curfew_domain::request::{Approval, WindowEnd, WindowRequest};
 use curfew_domain::transition::{
-    Claim, Command, Illegal, RETRY_PAUSE_MAX, Removal, Stored, retry_pause, transition,
+    Amendment, CHANGES_MAX, Claim, Command, Illegal, RETRY_PAUSE_MAX, Removal, Stored, retry_pause,
+    transition,
 };
-use curfew_testkit::fixtures::{catalog, managed_request, request};
+use curfew_domain::window::{plus, whole_minute_up};
+use curfew_testkit::fixtures::{LEASE, OWN_ACCOUNT, catalog, managed_request, person, request};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use crate::commands::{activate, at, begin, opened, plan, record_failure, removal};
+use crate::commands::{
+    activate, activate_at_second_try, at, begin, find_drift, opened, overrule, plan, proof, record_failure,
+    removal, resume,
+};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog);
 
@@ -39,14 +46,35 @@ fn cause() -> impl Strategy<Value = Cause> {
 #[derive(Debug, Clone)]
 enum Kind {
     Activate,
+    ActivateUnsettled,
+    /// Approved so long before it comes, and to last so long after.
+    Amend {
+        approved_ago: i64,
+        lasts: i64,
+    },
+    Resume,
+    Drift(Drift, DriftResponse),
+    DriftRemoved(Found),
     Begin(Cause, bool),
+    Overrule,
     Fail,
-    Close { access: Found, timer: Option<Found>, began_ago: i64, by_lease_holder: bool },
+    Close {
+        access: Found,
+        timer: Option<Found>,
+        began_ago: i64,
+        by_lease_holder: bool,
+    },
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
-        2 => Just(Kind::Activate),
+        3 => Just(Kind::Activate),
+        1 => Just(Kind::ActivateUnsettled),
+        3 => (0..120_i64, 2..12_000_i64).prop_map(|(approved_ago, lasts)| Kind::Amend { approved_ago, lasts }),
+        1 => Just(Kind::Resume),
+        1 => (drift(), response()).prop_map(|(drift, response)| Kind::Drift(drift, response)),
+        1 => found().prop_map(Kind::DriftRemoved),
+        1 => Just(Kind::Overrule),
         2 => (cause(), any::<bool>()).prop_map(|(cause, settled)| Kind::Begin(cause, settled)),
         1 => Just(Kind::Fail),
         3 => (found(), prop::option::of(found()), 0..120_i64, prop::bool::weighted(0.2)).prop_map(
@@ -55,10 +83,18 @@ fn kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
+fn drift() -> impl Strategy<Value = Drift> {
+    prop_oneof![Just(Drift::Missing), Just(Drift::Edited), Just(Drift::Leftover)]
+}
+
+fn response() -> impl Strategy<Value = DriftResponse> {
+    prop_oneof![Just(DriftResponse::Close), Just(DriftResponse::Restore), Just(DriftResponse::Remove)]
+}
+
 /// Commands, each with how many seconds after the one before it is given.
 fn life() -> impl Strategy<Value = Vec<(Kind, i64)>> {
     let pause = prop_oneof![0..30_i64, 30..120_i64, 3_000..4_000_i64];
-    prop::collection::vec((kind(), pause), 1..14)
+    prop::collection::vec((kind(), pause), 1..20)
 }
 
 fn start() -> impl Strategy<Value = Grant> {
@@ -69,17 +105,36 @@ fn start() -> impl Strategy<Value = Grant> {
     })
 }
 
-fn command(kind: &Kind, seconds: i64) -> Command {
-    match kind {
-        Kind::Activate => activate(at(seconds)),
+/// A command for a grant as it is; none, if the catalog would deny what is asked.
+fn command(kind: &Kind, grant: &Grant, seconds: i64) -> Option<Command> {
+    let now = at(seconds);
+    Some(match kind {
+        Kind::Activate => activate(now),
+        Kind::ActivateUnsettled => activate_at_second_try(now),
+        Kind::Amend { approved_ago, lasts } => {
+            let mut request = grant.request().clone();
+            request.approvals = vec![Approval { approver: person("carl"), at: at(seconds - approved_ago) }];
+            request.window = WindowRequest {
+                starts_at: None,
+                end: Some(WindowEnd::After(SignedDuration::from_secs(*lasts))),
+            };
+            let facts = DecisionFacts { now, own_account: OWN_ACCOUNT.to_owned() };
+            let plan = decide_change(&CATALOG, &request, &facts, grant.window()).ok()?;
+            let sweep_grace = SignedDuration::from_secs(60);
+            Command::Amend(Box::new(Amendment { plan, sweep_grace, lease_until: plus(now, LEASE) }))
+        }
+        Kind::Resume => resume(now),
+        Kind::Drift(drift, response) => find_drift(*drift, *response, now),
+        Kind::DriftRemoved(found) => Command::ConfirmDriftRemoved { access: proof(*found, now) },
         Kind::Begin(cause, settled) => begin(*cause, *settled),
+        Kind::Overrule => overrule(),
         Kind::Fail => record_failure(),
         Kind::Close { access, timer, began_ago, by_lease_holder } => Command::Close(Removal {
             began_at: at(seconds - began_ago),
             by_lease_holder: *by_lease_holder,
-            ..removal(at(seconds), *access, *timer)
+            ..removal(now, *access, *timer)
         }),
-    }
+    })
 }
 
 /// How far a life has come: it never goes back.
@@ -92,32 +147,136 @@ fn stage(state: &State) -> u8 {
     }
 }
 
+/// Until when something that was sent for a live grant may still land.
+fn unsettled_until(state: &State) -> Option<jiff::Timestamp> {
+    match state {
+        State::Opening { lease_until } => Some(*lease_until),
+        State::Active { unsettled_until, .. } => *unsettled_until,
+        State::Closing { .. } | State::Closed { .. } => None,
+    }
+}
+
+/// What of a grant a transition may change, and what it has to say about how long access may last.
+fn check_ends(grant: &Grant, command: &Command, next: &Grant) -> Result<(), TestCaseError> {
+    // Who gets what is never changed, only until when.
+    prop_assert_eq!(next.id(), grant.id());
+    prop_assert_eq!(next.opened_at(), grant.opened_at());
+    prop_assert!(next.access().replaces(grant.access()));
+    let (end, before) = (next.window().expires_at(), grant.ends_in_aws_by());
+    prop_assert_eq!(next.timer().fires_at, whole_minute_up(end));
+    prop_assert!(next.ends_in_aws_by() >= end);
+    match command {
+        Command::Amend(amendment) => {
+            prop_assert_eq!(next.window(), amendment.plan.window);
+            prop_assert_eq!(next.window().starts_at(), grant.window().starts_at());
+            prop_assert!(next.window().length() <= SignedDuration::from_hours(4));
+            // Nothing is confirmed yet: what was there before may be there still.
+            prop_assert_eq!(next.ends_in_aws_by(), end.max(before));
+            prop_assert!(next.approved_at() > grant.approved_at());
+            prop_assert!(next.knows(grant.request_digest()) && next.knows(&amendment.plan.request.digest()));
+        }
+        other => {
+            prop_assert_eq!(next.request(), grant.request());
+            prop_assert_eq!(next.window(), grant.window());
+            prop_assert_eq!(next.access(), grant.access());
+            prop_assert_eq!(next.timer(), grant.timer());
+            match other {
+                Command::Activate { .. } => prop_assert_eq!(next.ends_in_aws_by(), end),
+                Command::Resume { .. } | Command::FindDrift { .. } => {
+                    prop_assert_eq!(next.ends_in_aws_by(), before);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// That nothing is written over what may still land.
+fn check_leases(
+    grant: &Grant,
+    command: &Command,
+    next: &Grant,
+    now: jiff::Timestamp,
+) -> Result<(), TestCaseError> {
+    let unsettled = unsettled_until(grant.state());
+    match (command, next.state()) {
+        (Command::Amend(_) | Command::Resume { .. }, State::Active { changing, unsettled_until, .. }) => {
+            prop_assert!(unsettled.is_none_or(|until| until <= now));
+            prop_assert!(changing.is_some() && unsettled_until.is_some());
+        }
+        (Command::FindDrift { .. }, State::Active { .. }) => {
+            prop_assert!(unsettled.is_none_or(|until| until <= now));
+        }
+        (Command::BeginClosing(begin), State::Closing { settle_after, .. }) => {
+            let settled = begin.settled && matches!(grant.state(), State::Opening { .. });
+            let expected = unsettled.filter(|_| !settled).map_or(now, |until| until.max(now));
+            prop_assert_eq!(*settle_after, expected);
+        }
+        (Command::Close(removal), State::Closed { outcome, proof, .. }) => {
+            let State::Closing { cause, settle_after, .. } = grant.state() else {
+                return Err(TestCaseError::fail("closed without having been closing"));
+            };
+            prop_assert_eq!(*outcome, Outcome::from(*cause));
+            prop_assert_eq!(proof, &removal.access);
+            prop_assert!(proof.found.proves_removal());
+            prop_assert!(removal.timer.as_ref().is_none_or(|timer| timer.found.proves_removal()));
+            prop_assert!(removal.by_lease_holder || removal.began_at >= *settle_after);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// That nothing leads back, and out of the end nothing at all.
+fn check_stages(grant: &Grant, command: &Command, next: &Grant) -> Result<(), TestCaseError> {
+    let (before, after) = (stage(grant.state()), stage(next.state()));
+    let forward = match command {
+        Command::Activate { .. } => after == 1 && before <= 1,
+        Command::Amend(_) | Command::Resume { .. } => (before, after) == (1, 1),
+        Command::FindDrift { .. } => before == after && (before == 1 || before == 3),
+        Command::ConfirmDriftRemoved { .. } => (before, after) == (3, 3),
+        Command::Overrule { .. } => before == after && before >= 2,
+        Command::BeginClosing(_) => before < 2 && after == 2,
+        Command::RecordFailure { .. } => (before, after) == (2, 2),
+        Command::Close(_) => (before, after) == (2, 3),
+    };
+    prop_assert!(forward, "{:?} led from {:?} to {:?}", command, grant.state(), next.state());
+    if before == 3 && !matches!(command, Command::Overrule { .. }) {
+        prop_assert_eq!(next.state(), grant.state());
+    }
+    // Only what has not ended owes work, and an active one no later than when its timer is overdue.
+    prop_assert_eq!(next.due_at().is_none(), after == 3);
+    if after == 1 {
+        prop_assert!(next.due_at().is_some_and(|due_at| due_at <= next.timer().overdue_at));
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn no_sequence_of_commands_breaks_the_life(start in start(), life in life()) {
-        let opened = opened(
-            plan(&CATALOG, start.request()),
-            start.timer().kind,
-        );
-        let (mut grant, mut events, mut seconds) = (start, opened.events, 0);
+        let opened = opened(plan(&CATALOG, start.request()), start.timer().kind);
+        let (mut grant, mut events, mut seconds, mut changes) = (start, opened.events, 0, 0);
         for (kind, pause) in &life {
             seconds += pause;
             let now = at(seconds);
-            let command = command(kind, seconds);
+            let Some(command) = command(kind, &grant, seconds) else { continue };
             let next = match transition(&grant, command.clone(), now) {
                 Ok(next) => next,
                 Err(illegal) => {
                     if let State::Closed { .. } = grant.state() {
-                        prop_assert_eq!(illegal, Illegal::AlreadyClosed);
+                        prop_assert!(matches!(
+                            illegal,
+                            Illegal::AlreadyClosed | Illegal::NoDrift | Illegal::NotProven
+                        ));
                     }
                     continue;
                 }
             };
-            // Nothing leads out of Closed, and nothing leads back.
-            prop_assert_ne!(grant.state().name(), "closed", "{:?}", command);
-            let recorded_failure = matches!(command, Command::RecordFailure { .. });
-            let forward = stage(next.grant.state()) > stage(grant.state());
-            prop_assert!(forward || recorded_failure, "{:?} led from {:?} back", command, grant.state());
+            check_stages(&grant, &command, &next.grant)?;
+            check_ends(&grant, &command, &next.grant)?;
+            check_leases(&grant, &command, &next.grant, now)?;
 
             // Each transition counts once, has one event, and chains it.
             prop_assert_eq!(next.grant.version(), grant.version() + 1);
@@ -126,32 +285,8 @@ proptest! {
             events.extend(next.events.clone());
             prop_assert_eq!(verify_chain(&events, next.grant.chain()), Ok(()));
 
-            // What was approved never changes.
-            prop_assert_eq!(next.grant.id(), grant.id());
-            prop_assert_eq!(next.grant.request(), grant.request());
-            prop_assert_eq!(next.grant.window(), grant.window());
-            prop_assert_eq!(next.grant.access(), grant.access());
-            prop_assert_eq!(next.grant.timer(), grant.timer());
-
-            // Only what has not ended owes work.
-            prop_assert_eq!(next.grant.due_at().is_none(), stage(next.grant.state()) == 3);
-
-            if let State::Closed { outcome, proof, .. } = next.grant.state() {
-                let State::Closing { cause, settle_after, .. } = grant.state() else {
-                    return Err(TestCaseError::fail("closed without having been closing"));
-                };
-                let Command::Close(removal) = &command else {
-                    return Err(TestCaseError::fail("closed by another command than close"));
-                };
-                prop_assert_eq!(*outcome, Outcome::from(*cause));
-                prop_assert_eq!(proof, &removal.access);
-                prop_assert!(proof.found.proves_removal());
-                prop_assert!(removal.timer.as_ref().is_none_or(|timer| timer.found.proves_removal()));
-                prop_assert!(removal.by_lease_holder || removal.began_at >= *settle_after);
-            }
-            if let State::Active { .. } = next.grant.state() {
-                prop_assert_eq!(grant.state().name(), "opening");
-            }
+            changes += usize::from(matches!(command, Command::Amend(_)));
+            prop_assert!(changes <= CHANGES_MAX);
             grant = next.grant;
         }
     }
@@ -162,7 +297,7 @@ proptest! {
         for (kind, pause) in &life {
             seconds += pause;
             let now = at(seconds);
-            let command = command(kind, seconds);
+            let Some(command) = command(kind, &grant, seconds) else { continue };
             let result = transition(&grant, command.clone(), now);
             if let Command::BeginClosing(begin) = command {
                 let claim = Claim { begin, at: now };

@@ -6,13 +6,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use curfew_domain::effect::{Effect, Found, TimerKind};
+use curfew_domain::event::{Drift, DriftResponse};
 use curfew_domain::grant::{Cause, Grant, State};
 use curfew_domain::transition::{Command, Illegal, Removal, transition};
 use curfew_testkit::fixtures::{LEASE, catalog, request};
 use jiff::Timestamp;
 
 use crate::commands::{
-    activate, activate_at_second_try, after, at, begin, opened, overrule, plan, record_failure, removal,
+    activate, activate_at_second_try, after, amend, approved_again, at, begin, find_drift, opened, overrule,
+    plan, record_failure, removal, resume,
 };
 
 /// The first and the last second of each stretch of time that matters.
@@ -29,6 +31,8 @@ fn stretches() -> [(&'static str, i64, i64); 3] {
 fn states() -> Vec<(&'static str, Grant)> {
     let opening = opened(plan(&catalog(), &request("CHG-1")), TimerKind::Scheduler).grant;
     let active = after(&opening, activate(at(5)), at(5));
+    let end = active.window().expires_at();
+    let changing = after(&active, amend(approved_again(&catalog(), at(6), end)), at(6));
     let retried = after(&opening, activate_at_second_try(at(5)), at(5));
     let unsettled = after(&opening, begin(Cause::Revoked, false), at(5));
     let closing = after(&active, begin(Cause::Revoked, false), at(6));
@@ -39,6 +43,7 @@ fn states() -> Vec<(&'static str, Grant)> {
     vec![
         ("Opening", opening),
         ("Active", active),
+        ("Active, its window being changed", changing),
         ("Active, attached at a second try", retried),
         ("Closing, begun while the lease was held", unsettled),
         ("Closing, begun when active", closing),
@@ -51,8 +56,20 @@ fn states() -> Vec<(&'static str, Grant)> {
 /// Every kind of command, given at a time.
 fn commands(now: Timestamp) -> Vec<(&'static str, Command)> {
     let gone = || removal(now, Found::Deleted, Some(Found::Absent));
+    let approved = |approved_at, end| amend(approved_again(&catalog(), at(approved_at), at(end)));
     vec![
         ("activate", activate(now)),
+        ("change the window: a later approval, ending later", approved(7, 5_400)),
+        ("change the window: a later approval, ending earlier", approved(7, 1_800)),
+        ("change the window: an approval that is no later", approved(0, 5_400)),
+        ("resume a change", resume(now)),
+        ("find drift: policy missing, to be closed", find_drift(Drift::Missing, DriftResponse::Close, now)),
+        ("find drift: policy edited, to be restored", find_drift(Drift::Edited, DriftResponse::Restore, now)),
+        ("find drift: policy left over", find_drift(Drift::Leftover, DriftResponse::Remove, now)),
+        (
+            "confirm that what was left over is gone",
+            Command::ConfirmDriftRemoved { access: removal(now, Found::Deleted, None).access },
+        ),
         ("begin closing: expired", begin(Cause::Expired, false)),
         ("begin closing: revoked", begin(Cause::Revoked, false)),
         ("begin closing: opening failed, nothing in flight", begin(Cause::OpeningFailed, true)),
@@ -88,12 +105,20 @@ fn why(illegal: &Illegal) -> &'static str {
         Illegal::NotSettled { .. } => "not settled",
         Illegal::NotProven => "not proven",
         Illegal::NotClosing => "not closing",
+        Illegal::ChangeHeld { .. } => "a change is under way",
+        Illegal::NotChanging => "no change is waiting",
+        Illegal::NotActive => "not active yet",
+        Illegal::NotNewer => "not a newer approval",
+        Illegal::OtherAccess => "other access",
+        Illegal::TooManyChanges => "too many changes",
+        Illegal::NoDrift => "no drift",
     }
 }
 
 fn named(state: &State, now: Timestamp) -> String {
     match state {
         State::Opening { .. } => "Opening".to_owned(),
+        State::Active { changing: Some(_), .. } => "Active (changing)".to_owned(),
         State::Active { .. } => "Active".to_owned(),
         State::Closing { settle_after, .. } if now < *settle_after => "Closing (to settle)".to_owned(),
         State::Closing { .. } => "Closing".to_owned(),
@@ -165,7 +190,10 @@ function is pure and total: what is not allowed is a typed refusal, and changes 
 Read a cell as: **the state afterwards** `the event that is written`, and what is then to be done in AWS;
 or *why it is refused*. The sample grant has a schedule as its timer, which deletes itself when it fires.
 
-- *Lease*: until it is over, the opening invocation may still have an attach in flight.
+- *Lease*: until it is over, the opening invocation (or whoever changes the window) may still have an attach
+  in flight.
+- *Changing*: the ledger says the new window; AWS has yet to confirm it. Until it does, what is in AWS may
+  last until the end before, if that is later.
 - *To settle*: access is removed at once, but only a removal that begins after the lease proves anything.
 ",
     );

@@ -136,6 +136,13 @@ fn wrong_types() {
         &["`permissions` of role `ops` is a string", "list of strings"],
     );
     replaced("[\"read\"]", "[\"read\", 1]", 14, 24, &["`permissions` of role `ops` is an integer"]);
+    replaced(
+        "max_duration =",
+        "privileged = \"yes\"\nmax_duration =",
+        15,
+        14,
+        &["`privileged` of role `ops` is a string", "`true` or `false`"],
+    );
     replaced("[[permission.read.statement]]", "[permission.read.statement]", 7, 1, &["is a table", "[[…]]"]);
     added("[tenant]\nx = 1\n", 1, 5, &["`x` of `[tenant]` is an integer", "make it a table"]);
     added("person.x = 1\n", 0, 1, &["principals"]);

@@ -1,0 +1,158 @@
+//! Amendments: a later approval on the same ticket changes the window of a live grant.
+//!
+//! The ledger says it first, then AWS is brought to agree, then the ledger keeps AWS's word on it: the order
+//! of an opening, under a lease like an opening's. As long as one change is under way no other begins, so a
+//! document that lands late is never older than one that was confirmed. A change that was cut short is made
+//! again by the sweep, or by whoever delivers its approval again.
+
+use curfew_domain::catalog::Catalog;
+use curfew_domain::decision::{DecisionFacts, decide_change};
+use curfew_domain::effect::Effect;
+use curfew_domain::event::Actor;
+use curfew_domain::grant::{Cause, Grant, State};
+use curfew_domain::request::AccessRequest;
+use curfew_domain::transition::{Amendment, BeginClosing, Command, Illegal, Stored, transition};
+use futures_util::future::join;
+use jiff::Timestamp;
+
+use crate::close::{self, Drive};
+use crate::open::{OpenSettings, Opened, activate, record_denial};
+use crate::ports::{
+    AccessPort, ClaimWrite, Clock, Commit, CommitWrite, EffectError, Failure, Ledger, LedgerError, Ports,
+    TimerPort,
+};
+
+/// Changes the window of an active grant as a later approval asks.
+pub(crate) async fn amend<P: Ports>(
+    ports: &P,
+    catalog: &Catalog,
+    stored: Stored,
+    request: &AccessRequest,
+    facts: &DecisionFacts,
+    settings: OpenSettings<'_>,
+) -> Result<Opened, LedgerError> {
+    let grant = stored.grant;
+    if request.approved_at() < grant.approved_at() {
+        return Ok(Opened::Superseded(Box::new(grant)));
+    }
+    if newest_that_counts(catalog, request) <= grant.approved_at() {
+        return Ok(Opened::Conflict(Box::new(grant)));
+    }
+    let plan = match decide_change(catalog, request, facts, grant.window()) {
+        Ok(plan) => plan,
+        Err(denial) => return record_denial(ports, request, facts, denial).await,
+    };
+    let lease_until = ports.invocation().lease_until;
+    let amendment = Amendment { plan, sweep_grace: settings.sweep_grace, lease_until };
+    let previous_end = grant.window().expires_at();
+    let command = Command::Amend(Box::new(amendment));
+    Ok(changed(begin(ports, grant, command, Actor::GrantFunction).await?, previous_end))
+}
+
+/// When somebody last approved who may: not the requester, and in the catalog. A change rests on an approval of its
+/// own; that an earlier one is delivered with it, beside a later one of the requester's, approves nothing more.
+fn newest_that_counts(catalog: &Catalog, request: &AccessRequest) -> Option<Timestamp> {
+    let others = request.approvals.iter().filter(|approval| approval.approver != request.requester);
+    others.filter(|approval| catalog.person(&approval.approver).is_some()).map(|approval| approval.at).max()
+}
+
+/// Makes a change again that was cut short, because its approval was delivered again.
+pub(crate) async fn again<P: Ports>(ports: &P, grant: Grant) -> Result<Opened, LedgerError> {
+    let previous_end = match grant.state() {
+        State::Active { changing: Some(changing), .. } => changing.previous_end,
+        _ => grant.window().expires_at(),
+    };
+    Ok(changed(resume(ports, grant, Actor::GrantFunction).await?, previous_end))
+}
+
+/// What was confirmed, for whoever delivered an approval of it.
+fn changed(opened: Opened, previous_end: Timestamp) -> Opened {
+    match opened {
+        Opened::Activated(grant) => Opened::Changed { grant, previous_end },
+        Opened::Refused { grant, error } => Opened::ChangeRefused { grant, error },
+        other => other,
+    }
+}
+
+/// Makes a change again that was cut short.
+pub(crate) async fn resume<P: Ports>(ports: &P, grant: Grant, actor: Actor) -> Result<Opened, LedgerError> {
+    let lease_until = ports.invocation().lease_until;
+    begin(ports, grant, Command::Resume { actor: actor.clone(), lease_until }, actor).await
+}
+
+/// Writes a change down and makes AWS agree.
+pub(crate) async fn begin<P: Ports>(
+    ports: &P,
+    grant: Grant,
+    command: Command,
+    actor: Actor,
+) -> Result<Opened, LedgerError> {
+    let next = match transition(&grant, command, ports.clock().now()) {
+        Ok(next) => next,
+        Err(illegal @ Illegal::ChangeHeld { .. }) => {
+            let grant = Some(Box::new(grant));
+            return Ok(Opened::Retry { reason: illegal.to_string(), grant });
+        }
+        Err(why) => return Ok(Opened::NotChanged { grant: Box::new(grant), why }),
+    };
+    let commit = Commit { grant: &next.grant, events: &next.events, shared: None };
+    if ports.ledger().commit(commit).await? != CommitWrite::Written {
+        return Ok(Opened::Retry {
+            reason: "the grant was changed by somebody else meanwhile".to_owned(),
+            grant: Some(Box::new(grant)),
+        });
+    }
+    perform(ports, next.grant, &next.effects, actor).await
+}
+
+/// Makes AWS agree with an active grant, and keeps its word on it.
+async fn perform<P: Ports>(
+    ports: &P,
+    grant: Grant,
+    effects: &[Effect],
+    actor: Actor,
+) -> Result<Opened, LedgerError> {
+    debug_assert_eq!(effects, grant.opening_effects(), "a change is attach and timer, like an opening");
+    let change = grant.access_change();
+    let (attached, timer_set) =
+        join(ports.access().attach(&change), ports.timers().set(grant.id(), grant.timer())).await;
+    match (attached, timer_set) {
+        (Ok(attached), Ok(timer_set)) => activate(ports, grant, actor, attached, timer_set).await,
+        (Err(error), _) | (Ok(_), Err(error)) => match error.failure {
+            // What it came to is unknown: the ledger says what it should be, and the sweep sees to it.
+            Failure::Retryable | Failure::Throttled => {
+                Ok(Opened::Retry { reason: error.to_string(), grant: Some(Box::new(grant)) })
+            }
+            Failure::Refused | Failure::Forbidden => close(ports, grant, error, actor).await,
+        },
+    }
+}
+
+/// Ends a grant that AWS does not let be changed any more: what is attached can't be made to agree with what
+/// is approved.
+async fn close<P: Ports>(
+    ports: &P,
+    grant: Grant,
+    error: EffectError,
+    actor: Actor,
+) -> Result<Opened, LedgerError> {
+    let begin = BeginClosing {
+        cause: Cause::Revoked,
+        actor: actor.clone(),
+        reason: format!("its window could not be changed: {error}"),
+        settled: false,
+    };
+    let stored = match ports.ledger().claim(grant.id(), &begin, ports.clock().now()).await? {
+        ClaimWrite::Begun(begun) => Stored { grant: begun.grant, unwritten: begun.events },
+        ClaimWrite::Refused { stored, .. } => *stored,
+        ClaimWrite::Absent => Stored::settled(grant),
+    };
+    let effects = stored.grant.closing_effects();
+    let ended = close::drive(ports, stored, Drive { actor, by_lease_holder: false, effects }).await?;
+    Ok(Opened::Refused { grant: Box::new(ended.grant().clone()), error })
+}
+
+/// Whether a change of the grant is waiting for somebody to make it again.
+pub(crate) fn is_cut_short(grant: &Grant) -> bool {
+    matches!(grant.state(), State::Active { changing: Some(_), .. })
+}
