@@ -294,7 +294,7 @@ fn the_documented_examples_are_read() {
             example.contains(r#""type": "access.approved""#) || example.contains(r#""type": "ticket.closed""#)
         })
         .collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         assert!(read(example).is_ok(), "{example}");
     }
