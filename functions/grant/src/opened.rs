@@ -141,7 +141,11 @@ fn revoked_meanwhile(ended: &Ended) -> Problem {
             "it is closed, but what was attached late may still be there until an operator has seen to it"
         }
     };
-    let detail = format!("grant {} was revoked while this approval was worked on; {left}", grant.id());
+    let detail = format!(
+        "grant {} was revoked while this approval was worked on, or because the approval shortens it to an end that \
+         it can't have; {left}",
+        grant.id()
+    );
     Problem::new(ProblemKind::RevokedMeanwhile, detail).about(grant)
 }
 

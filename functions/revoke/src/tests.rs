@@ -367,8 +367,8 @@ fn being_asked_too_often_is_nobodys_fault_and_not_called_proven() {
     let grant = bench.open(request("CHG-1"));
     bench.world.advance(SignedDuration::from_mins(60));
     bench.world.plan(Fault::always(CallName::Detach, Delivery::Throttled));
-    let error = bench.call(&timer(&grant)).unwrap_err();
-    assert_eq!(error.remedy, Remedy::Retryable, "{error}");
+    // To Lambda it went well: the sweep goes on, in its own order.
+    assert!(!bench.call(&timer(&grant)).unwrap().ok);
     let reply = bench.ask(json!({ "grant_id": grant.id() })).unwrap();
     assert!(!reply.ok);
     assert_eq!(reply.grants[0].result, GrantResult::Unproven);

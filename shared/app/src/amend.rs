@@ -6,11 +6,13 @@
 //! again by the sweep, or by whoever delivers its approval again.
 
 use curfew_domain::catalog::Catalog;
-use curfew_domain::decision::{DecisionFacts, decide_change};
+use curfew_domain::decision::{
+    DecisionFacts, Denial, DenialCode, decide_change, newest_approval_that_counts,
+};
 use curfew_domain::effect::Effect;
 use curfew_domain::event::Actor;
 use curfew_domain::grant::{Cause, Grant, State};
-use curfew_domain::request::AccessRequest;
+use curfew_domain::request::{AccessRequest, WindowEnd};
 use curfew_domain::transition::{Amendment, BeginClosing, Command, Illegal, Stored, transition};
 use futures_util::future::join;
 use jiff::Timestamp;
@@ -21,6 +23,7 @@ use crate::ports::{
     AccessPort, ClaimWrite, Clock, Commit, CommitWrite, EffectError, Failure, Ledger, LedgerError, Ports,
     TimerPort,
 };
+use crate::revoke::{self, Revoked};
 
 /// Changes the window of an active grant as a later approval asks.
 pub(crate) async fn amend<P: Ports>(
@@ -32,15 +35,21 @@ pub(crate) async fn amend<P: Ports>(
     settings: OpenSettings<'_>,
 ) -> Result<Opened, LedgerError> {
     let grant = stored.grant;
-    if request.approved_at() < grant.approved_at() {
-        return Ok(Opened::Superseded(Box::new(grant)));
-    }
-    if newest_that_counts(catalog, request) <= grant.approved_at() {
-        return Ok(Opened::Conflict(Box::new(grant)));
+    match newest_approval_that_counts(catalog, request) {
+        Some(approved_at) if approved_at > grant.approved_at() => {}
+        Some(approved_at) if approved_at < grant.approved_at() => {
+            return Ok(Opened::Superseded(Box::new(grant)));
+        }
+        _ => return Ok(Opened::Conflict(Box::new(grant))),
     }
     let plan = match decide_change(catalog, request, facts, grant.window()) {
         Ok(plan) => plan,
-        Err(denial) => return record_denial(ports, request, facts, denial).await,
+        Err(denial) => {
+            return match end_instead(ports, catalog, &grant, request, &denial).await? {
+                Some(ended) => Ok(ended),
+                None => record_denial(ports, request, facts, denial).await,
+            };
+        }
     };
     let lease_until = ports.invocation().lease_until;
     let amendment = Amendment { plan, sweep_grace: settings.sweep_grace, lease_until };
@@ -49,11 +58,38 @@ pub(crate) async fn amend<P: Ports>(
     Ok(changed(begin(ports, grant, command, Actor::GrantFunction).await?, previous_end))
 }
 
-/// When somebody last approved who may: not the requester, and in the catalog. A change rests on an approval of its
-/// own; that an earlier one is delivered with it, beside a later one of the requester's, approves nothing more.
-fn newest_that_counts(catalog: &Catalog, request: &AccessRequest) -> Option<Timestamp> {
-    let others = request.approvals.iter().filter(|approval| approval.approver != request.requester);
-    others.filter(|approval| catalog.person(&approval.approver).is_some()).map(|approval| approval.at).max()
+/// Ends a grant that a later approval shortens in a way that can't be had: to an end that is past by now, or under
+/// rules that are stricter than when it began. It must not go on for longer than was approved last.
+///
+/// None, if that is not what the request is.
+pub(crate) async fn end_instead<P: Ports>(
+    ports: &P,
+    catalog: &Catalog,
+    grant: &Grant,
+    request: &AccessRequest,
+    denial: &Denial,
+) -> Result<Option<Opened>, LedgerError> {
+    let too_late =
+        matches!(denial.code, DenialCode::WindowOver | DenialCode::WindowEmpty | DenialCode::WindowTooLong);
+    if !too_late || !matches!(grant.state(), State::Active { .. }) {
+        return Ok(None);
+    }
+    let is_later = newest_approval_that_counts(catalog, request).is_some_and(|at| at > grant.approved_at());
+    let shortens =
+        matches!(request.window.end, Some(WindowEnd::At(end)) if end < grant.window().expires_at());
+    if !is_later || !shortens {
+        return Ok(None);
+    }
+    let begin = BeginClosing {
+        cause: Cause::Revoked,
+        actor: Actor::Source(request.source.clone()),
+        reason: format!("a later approval shortened it to an end that it can't have: {}", denial.reason),
+        settled: false,
+    };
+    Ok(match revoke::revoke(ports, grant.id(), begin).await? {
+        Revoked::Ended(ended) => Some(Opened::RevokedMeanwhile(ended)),
+        Revoked::AlreadyClosed(_) | Revoked::NotDue(_) | Revoked::NoSuchGrant(_) => None,
+    })
 }
 
 /// Makes a change again that was cut short, because its approval was delivered again.

@@ -157,6 +157,10 @@ async fn conclude<P: Ports>(
         }
         (access, timer) => {
             let failed: Vec<Failed> = access.err().into_iter().chain(timer.err()).collect();
+            if let Some(error) = failed.iter().find_map(|failed| failed.ledger.clone()) {
+                // Nothing can be written of it now, nor counted against the grant.
+                return Err(error);
+            }
             let error = failed.iter().map(|failed| failed.message.as_str()).collect::<Vec<_>>().join("; ");
             if failed.iter().all(|failed| failed.throttled) {
                 // Nothing is wrong with this grant: it keeps its place in the order of work.
@@ -279,18 +283,24 @@ impl Removed {
 struct Failed {
     message: String,
     throttled: bool,
+    /// It was the ledger that failed, and may answer later.
+    ledger: Option<LedgerError>,
 }
 
 impl From<EffectError> for Failed {
     fn from(error: EffectError) -> Self {
-        Self { message: error.to_string(), throttled: error.failure == Failure::Throttled }
+        Self { message: error.to_string(), throttled: error.failure == Failure::Throttled, ledger: None }
     }
 }
 
 impl From<ConvergeError> for Failed {
     fn from(error: ConvergeError) -> Self {
         match error {
-            ConvergeError::Ledger(error) => Self { message: error.to_string(), throttled: false },
+            ConvergeError::Ledger(error) => Self {
+                message: error.to_string(),
+                throttled: false,
+                ledger: error.retryable.then_some(error),
+            },
             ConvergeError::Effect(error) => error.into(),
         }
     }

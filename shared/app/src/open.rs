@@ -155,6 +155,10 @@ fn answer_existing(grant: &Grant, plan: &Plan, attempt: u32) -> Existing {
     let digest = plan.request.digest();
     let boxed = || Box::new(grant.clone());
     Existing::Answer(match grant.state() {
+        // Of two approvals the later one counts, also where it came to nothing.
+        State::Closed { outcome: Outcome::Failed, .. } if plan.approved_at < grant.approved_at() => {
+            Opened::Superseded(boxed())
+        }
         State::Closed { outcome: Outcome::Failed, .. } if attempt + 1 < ATTEMPTS_MAX => {
             return Existing::Failed;
         }
@@ -188,7 +192,8 @@ async fn deny<P: Ports>(
 ) -> Result<Opened, LedgerError> {
     let digest = request.digest();
     if let Ok(principal) = resolve_principal(catalog, request) {
-        let mut found = None;
+        let mut found: Option<Grant> = None;
+        let mut newest: Option<Grant> = None;
         for attempt in 0..ATTEMPTS_MAX {
             let id = GrantId::derive(GrantIdentity {
                 source: &request.source,
@@ -202,9 +207,11 @@ async fn deny<P: Ports>(
                 Some(stored) => {
                     let failed =
                         matches!(stored.grant.state(), State::Closed { outcome: Outcome::Failed, .. });
-                    if stored.grant.knows(&digest) {
+                    if !failed && stored.grant.knows(&digest) {
                         found = Some(stored.grant);
+                        break;
                     }
+                    newest = Some(stored.grant);
                     if !failed {
                         break;
                     }
@@ -213,7 +220,21 @@ async fn deny<P: Ports>(
             }
         }
         if let Some(grant) = found {
-            return Ok(Opened::Duplicate(Box::new(grant)));
+            // What AWS has not confirmed yet is not called granted.
+            let under_way = matches!(grant.state(), State::Opening { .. })
+                || (amend::is_cut_short(&grant) && !grant.window().is_over_at(facts.now));
+            let grant = Box::new(grant);
+            return Ok(if under_way {
+                let reason = "what was approved is being made so".to_owned();
+                Opened::Retry { reason, grant: Some(grant) }
+            } else {
+                Opened::Duplicate(grant)
+            });
+        }
+        if let Some(grant) = newest
+            && let Some(ended) = amend::end_instead(ports, catalog, &grant, request, &denial).await?
+        {
+            return Ok(ended);
         }
     }
     record_denial(ports, request, facts, denial).await

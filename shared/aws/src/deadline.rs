@@ -53,7 +53,8 @@ impl Intercept for Deadline {
             let timeouts = config.load::<TimeoutConfig>().cloned();
             let timeouts = timeouts.unwrap_or_else(|| TimeoutConfig::builder().build());
             let call = timeouts.operation_timeout().map_or(left, |longest| longest.min(left));
-            config.interceptor_state().store_put(timeouts.to_builder().operation_timeout(call).build());
+            // This one limit alone: what is not said here, a call's own settings among it, is taken from below.
+            config.interceptor_state().store_put(TimeoutConfig::builder().operation_timeout(call).build());
         }
         Ok(())
     }

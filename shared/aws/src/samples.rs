@@ -96,7 +96,7 @@ fn grant_json(state: Value) -> Value {
             "kind": "scheduler", "name": format!("curfew-{ID}"), "fires_at": "2026-11-21T02:03:00Z",
             "overdue_at": "2026-11-21T02:04:00Z"
         },
-        "catalog_digest": "c1", "opened_at": OPENED_AT, "chain": { "seq": 0, "head": "" }, "state": state
+        "catalog_digest": "c1", "approved_at": OPENED_AT, "opened_at": OPENED_AT, "chain": { "seq": 0, "head": "" }, "state": state
     })
 }
 

@@ -49,6 +49,8 @@ pub struct Plan {
     pub planned: PlannedAccess,
     /// Whether the role is privileged.
     pub privileged: bool,
+    /// When the newest approval that counts was given.
+    pub approved_at: Timestamp,
     /// The digest of the catalog that it was compared with.
     pub catalog_digest: String,
 }
@@ -108,6 +110,13 @@ pub fn resolve_principal(catalog: &Catalog, request: &AccessRequest) -> Result<P
     Ok(subject(catalog, request)?.2.clone())
 }
 
+/// When somebody last approved who may: not the requester, and in the catalog. The order of a ticket's approvals
+/// rests on it: that an earlier one is delivered beside a later one of the requester's approves nothing more.
+#[must_use]
+pub fn newest_approval_that_counts(catalog: &Catalog, request: &AccessRequest) -> Option<Timestamp> {
+    rules::newest_that_counts(catalog, request)
+}
+
 type Subject<'a> = (&'a Tenant, &'a Role, &'a Principal);
 
 fn subject<'a>(catalog: &'a Catalog, request: &AccessRequest) -> Result<Subject<'a>, Denial> {
@@ -148,7 +157,7 @@ fn decide_on(
 ) -> Result<Plan, Denial> {
     let now = whole_second(facts.now);
     let (tenant, role, principal) = subject(catalog, request)?;
-    rules::approvals(catalog, request, now)?;
+    let approved_at = rules::approvals(catalog, request, now)?;
     rules::justification(&request.justification)?;
     let window = rules::window(request.window, role, now, current)?;
     rules::beginning(role, window, now)?;
@@ -160,6 +169,7 @@ fn decide_on(
         window,
         planned: planned(role, tenant, principal, window)?,
         privileged: role.privileged(),
+        approved_at,
         catalog_digest: catalog.digest().to_owned(),
     })
 }

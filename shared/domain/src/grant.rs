@@ -143,6 +143,7 @@ pub struct Grant {
     pub(crate) superseded: Vec<String>,
     #[serde(default)]
     pub(crate) privileged: bool,
+    pub(crate) approved_at: Timestamp,
     pub(crate) attempt: u32,
     pub(crate) access: Access,
     pub(crate) route: Route,
@@ -185,10 +186,10 @@ impl Grant {
         self.request_digest == digest || self.superseded.iter().any(|known| known == digest)
     }
 
-    /// When its newest approval was given. Only a later one can change its window.
+    /// When the newest of its approvals that count was given. Only a later one can change its window.
     #[must_use]
-    pub fn approved_at(&self) -> Option<Timestamp> {
-        self.request.approved_at()
+    pub fn approved_at(&self) -> Timestamp {
+        self.approved_at
     }
 
     /// Whether its role is privileged: of what is due in the same minute, it is ended first.

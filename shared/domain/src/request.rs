@@ -76,12 +76,6 @@ pub struct AccessRequest {
 }
 
 impl AccessRequest {
-    /// When the newest of its approvals was given; none, if nobody approved.
-    #[must_use]
-    pub fn approved_at(&self) -> Option<Timestamp> {
-        self.approvals.iter().map(|approval| approval.at).max()
-    }
-
     /// A digest (hex SHA-256) of what was approved. Equal for every delivery of one approval, so it
     /// tells a duplicate from a *different* request on the same ticket.
     #[must_use]

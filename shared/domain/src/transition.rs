@@ -90,6 +90,7 @@ pub fn open(plan: Plan, opening: Opening, now: Timestamp) -> Transition {
         request: plan.request,
         superseded: Vec::new(),
         privileged: plan.privileged,
+        approved_at: plan.approved_at,
         attempt: opening.attempt,
         access,
         route: plan.route,
@@ -317,6 +318,10 @@ pub fn transition(grant: &Grant, command: Command, now: Timestamp) -> Result<Tra
             Command::FindDrift { drift: drift @ (Drift::Missing | Drift::Edited), response, lease_until },
         ) => {
             settled(grant, now)?;
+            // What is over is not restored any more: the timer or the sweep is about to end it.
+            if grant.window.is_over_at(now) {
+                return Err(Illegal::NoDrift);
+            }
             let restores = response == DriftResponse::Restore;
             let state = State::Active {
                 activated_at: *activated_at,
@@ -475,7 +480,7 @@ fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transiti
         return Err(Illegal::NotActive);
     };
     settled(grant, now)?;
-    if plan.request.approved_at() <= grant.approved_at() {
+    if plan.approved_at <= grant.approved_at {
         return Err(Illegal::NotNewer);
     }
     if grant.superseded.len() >= CHANGES_MAX {
@@ -516,6 +521,7 @@ fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transiti
     changed.timer = timer;
     changed.catalog_digest = plan.catalog_digest;
     changed.privileged = plan.privileged;
+    changed.approved_at = plan.approved_at;
     transition.effects = transition.grant.opening_effects();
     Ok(transition)
 }

@@ -112,10 +112,13 @@ fn what_curfew_did_not_make_is_told_once_and_left_alone() {
         aws.iam.put_inline(&principal, "their-own", "{}");
     });
     bench.world.advance(MARGIN);
-    assert_eq!(bench.look(DriftResponse::Close).drift.found, 1);
-    bench.world.advance(HOUR - MARGIN * 2);
-    bench.world.advance(MARGIN * 2);
-    assert_eq!(bench.look(DriftResponse::Close).drift.found, 0, "it is not told twice");
+    // The grant itself ends before the next comparison.
+    for (found, why) in
+        [(0, "what is seen once may be a page that is behind"), (1, "it is told"), (0, "once")]
+    {
+        assert_eq!(bench.look(DriftResponse::Close).drift.found, found, "{why}");
+        bench.world.advance(HOUR);
+    }
     for name in [foreign.as_str(), "their-own"] {
         assert!(bench.world.look(|aws| aws.iam.has_inline(&principal, name)), "{name}");
     }

@@ -7,11 +7,11 @@ use curfew_domain::catalog::{Catalog, CatalogFile};
 use curfew_domain::decision::DenialCode;
 use curfew_domain::effect::TimerKind;
 use curfew_domain::grant::{Grant, Outcome, State};
-use curfew_domain::request::AccessRequest;
+use curfew_domain::request::{AccessRequest, Approval};
 use curfew_domain::transition::{CHANGES_MAX, Illegal};
 use curfew_domain::window::{Window, plus, whole_minute_up};
 use curfew_testkit::CallName::{Attach, Commit, Open, SetTimer};
-use curfew_testkit::fixtures::{ANA, CATALOG, LEASE, managed_request, principal, request};
+use curfew_testkit::fixtures::{ANA, CATALOG, LEASE, managed_request, person, principal, request};
 use curfew_testkit::{Delivery, Fault};
 use jiff::{SignedDuration, Timestamp};
 
@@ -434,4 +434,50 @@ fn a_shortened_end_that_is_not_a_whole_minute_is_kept_to_the_second() {
     again.window.end = Some(curfew_domain::request::WindowEnd::At(end));
     assert!(matches!(life.open(&again), Opened::Changed { .. }));
     assert_agreed(&life, &grant, Window::new(minute(0), end).unwrap());
+}
+
+#[test]
+fn a_later_approval_whose_end_is_past_when_it_comes_ends_the_grant() {
+    let asked = request("CHG-1");
+    let (life, grant) = begun(&asked);
+    let shorter = approved_again(&asked, 5, 15);
+    life.world.set_time(minute(16));
+    let told = life.open(&shorter);
+    assert!(matches!(told, Opened::RevokedMeanwhile(_)), "{told:?}");
+    assert_eq!(life.outcome(grant.id()), Some(Outcome::Revoked));
+    assert!(!life.allows(ANA));
+    // An extension that comes too late ends nothing.
+    let asked = request("CHG-2");
+    let other = life.active(&asked);
+    let longer = approved_again(&asked, 5, 90);
+    life.world.set_time(minute(100));
+    assert!(matches!(life.open(&longer), Opened::Denied(_)));
+    assert!(matches!(life.state(other.id()), State::Active { .. }));
+}
+
+#[test]
+fn an_approval_of_the_requesters_own_counts_for_nothing_in_the_order() {
+    let mut asked = request("CHG-1");
+    asked.approvals.push(Approval { approver: person("ana"), at: minute(4) });
+    let (life, grant) = begun(&asked);
+    let shorter = approved_again(&request("CHG-1"), 3, 30);
+    assert!(
+        matches!(life.open(&shorter), Opened::Changed { .. }),
+        "approved before ana's own, which is none"
+    );
+    assert_agreed(&life, &grant, window(0, 30));
+}
+
+#[test]
+fn an_older_approval_is_not_tried_after_a_newer_one_failed() {
+    let life = Life::new();
+    let older = request("CHG-1");
+    life.world.plan(Fault::once(Attach, Delivery::Refused));
+    assert!(matches!(life.open(&older), Opened::Refused { .. }));
+    life.world.set_time(minute(6));
+    let newer = approved_again(&older, 5, 30);
+    life.world.plan(Fault::once(Attach, Delivery::Refused));
+    assert!(matches!(life.open(&newer), Opened::Refused { .. }));
+    assert!(matches!(life.open(&older), Opened::Superseded(_)));
+    assert!(!life.allows(ANA));
 }

@@ -108,8 +108,19 @@ pub(super) fn principal<'a>(
     }
 }
 
+/// When somebody last approved who may: not the requester, and in the catalog.
+pub(super) fn newest_that_counts(catalog: &Catalog, request: &AccessRequest) -> Option<Timestamp> {
+    let others = request.approvals.iter().filter(|approval| approval.approver != request.requester);
+    others.filter(|approval| catalog.person(&approval.approver).is_some()).map(|approval| approval.at).max()
+}
+
 /// At least one approval counts: by somebody in the catalog, other than the requester, and in time.
-pub(super) fn approvals(catalog: &Catalog, request: &AccessRequest, now: Timestamp) -> Result<(), Denial> {
+/// Says when the newest that counts was given.
+pub(super) fn approvals(
+    catalog: &Catalog,
+    request: &AccessRequest,
+    now: Timestamp,
+) -> Result<Timestamp, Denial> {
     let latest = plus(now, CLOCK_SKEW);
     if let Some(early) = request.approvals.iter().find(|approval| approval.at > latest) {
         return Err(Denial::new(
@@ -125,8 +136,8 @@ pub(super) fn approvals(catalog: &Catalog, request: &AccessRequest, now: Timesta
     };
     let others = || request.approvals.iter().filter(|approval| approval.approver != request.requester);
     let known = || others().filter(|approval| catalog.person(&approval.approver).is_some());
-    if known().any(|approval| approval.at >= oldest) {
-        return Ok(());
+    if let Some(newest) = newest_that_counts(catalog, request).filter(|newest| *newest >= oldest) {
+        return Ok(newest);
     }
     let requester = &request.requester;
     Err(if let Some(old) = known().max_by_key(|approval| approval.at) {

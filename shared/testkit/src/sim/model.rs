@@ -118,7 +118,16 @@ impl Model {
     /// An approval has reached a function whose clock shows `now`.
     pub(crate) fn delivered(&mut self, intent: u32, approve: &Approve, edition: Edition, now: Timestamp) {
         let known = self.known(Self::line(approve));
-        if let Some((from, until)) = window(approve, edition, now) {
+        let window = window(approve, edition, now);
+        // A later approval to an end that is past by now, or too far off under stricter rules, ends what there is.
+        if let (Ends::At(at), None) = (approve.ends, approve.flaw) {
+            let since = known.allowed.iter().map(|allowed| allowed.from).min();
+            let too_long = edition
+                .longest(approve.part)
+                .is_some_and(|longest| since.is_some_and(|since| moment(at).duration_since(since) > longest));
+            known.ended |= window.is_none() || too_long;
+        }
+        if let Some((from, until)) = window {
             let allowed = Allowed { intent, approved: approve.approved, from, until };
             if !known.allowed.contains(&allowed) {
                 known.allowed.push(allowed);

@@ -76,20 +76,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         edits: &[
             Edit {
                 file: TRANSITION,
-                find: "if plan.request.approved_at() <= grant.approved_at() {",
-                replace: r#"if plan.request.approved_at() <= grant.approved_at() && !crate::mutant("older-approval-taken") {"#,
+                find: "if plan.approved_at <= grant.approved_at {",
+                replace: r#"if plan.approved_at <= grant.approved_at && !crate::mutant("older-approval-taken") {"#,
             },
             Edit {
                 file: "shared/app/src/amend.rs",
-                find: "if request.approved_at() < grant.approved_at() {",
-                replace: r#"if request.approved_at() < grant.approved_at() && !crate::mutant("older-approval-taken") {"#,
-            },
-            Edit {
-                file: "shared/app/src/amend.rs",
-                find: "if newest_that_counts(catalog, request) <= grant.approved_at() {",
-                replace: r#"if newest_that_counts(catalog, request) <= grant.approved_at()
-        && !crate::mutant("older-approval-taken")
-    {"#,
+                find: "Some(approved_at) if approved_at > grant.approved_at() => {}",
+                replace: r#"Some(approved_at)
+            if approved_at > grant.approved_at() || crate::mutant("older-approval-taken") => {}"#,
             },
         ],
     },
