@@ -51,6 +51,9 @@ pub(crate) fn mark<P: Ports>(ports: &P, grant: &Grant, after_close: bool) -> Rem
 /// Takes this removal's mark off again, because nothing of it is under way any more. If that fails, the mark
 /// goes by time.
 pub(crate) async fn unmark<P: Ports>(ports: &P, attachment: &Attachment, grant: &Grant, marks: &[Removing]) {
+    if marks.is_empty() {
+        return;
+    }
     if let Err(error) = ports.ledger().unmark(attachment, marks).await {
         let id = grant.id();
         tracing::warn!(grant.id = %id, %error, "the mark of the removal of grant {id} stays until its time is over");
@@ -113,8 +116,9 @@ pub async fn release<P: Ports>(
         Err(error) => {
             if error.is_settled() {
                 marks.push(mine);
-                unmark(ports, &attachment, grant, &marks).await;
             }
+            // Those whose time is long over go in any case: a long outage must not pile them up.
+            unmark(ports, &attachment, grant, &marks).await;
             Err(error.into())
         }
     }

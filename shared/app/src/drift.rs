@@ -159,15 +159,21 @@ async fn look_at_account<P: Ports>(
             }
         };
         report.pages += 1;
-        let found: Vec<Result<Vec<Finding>, LedgerError>> = stream::iter(&page.held)
-            .map(|held| look_at_principal(ports, scope, held, now, settings))
+        let found: Vec<(Vec<Finding>, Result<(), LedgerError>)> = stream::iter(&page.held)
+            .map(|held| async move {
+                let mut findings = Vec::new();
+                let looked = look_at_principal(ports, scope, held, now, settings, &mut findings).await;
+                (findings, looked)
+            })
             .buffered(CONCURRENT_MAX)
             .collect()
             .await;
         let mut error = None;
-        for found in found {
-            match found {
-                Ok(findings) => report.findings.extend(findings),
+        for (findings, looked) in found {
+            // Also what was found before something failed: it is dealt with, and not found again.
+            report.findings.extend(findings);
+            match looked {
+                Ok(()) => {}
                 Err(failed) if failed.retryable => error = Some(failed.to_string()),
                 // What can't be read now can't be read at the next try either: the lap goes on without it.
                 Err(failed) => report.errors.push((account.clone(), failed.to_string())),
@@ -193,8 +199,8 @@ async fn look_at_principal<P: Ports>(
     held: &Held,
     seen_at: Timestamp,
     settings: DriftSettings,
-) -> Result<Vec<Finding>, LedgerError> {
-    let mut findings = Vec::new();
+    findings: &mut Vec<Finding>,
+) -> Result<(), LedgerError> {
     let since = plus(seen_at, -settings.margin);
     for (name, document) in &held.inline {
         let Some(id) = GrantId::of_object_name(name) else {
@@ -241,7 +247,7 @@ async fn look_at_principal<P: Ports>(
             findings.push(respond(ports, held, &policy, stored, Drift::Missing, settings).await?);
         }
     }
-    Ok(findings)
+    Ok(())
 }
 
 fn is_policy_of(grant: &Grant, on: &Principal, name: &str) -> bool {
