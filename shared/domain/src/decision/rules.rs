@@ -11,7 +11,7 @@ use crate::access::Route;
 use crate::catalog::{Catalog, Person, Role, RoleAccess, Tenant};
 use crate::ids::{Email, RoleName, TenantId};
 use crate::principal::Principal;
-use crate::request::{AccessRequest, WindowEnd, WindowRequest, deceptive_character};
+use crate::request::{AccessRequest, Approval, WindowEnd, WindowRequest, deceptive_character};
 use crate::window::{Window, plus};
 
 /// How far a sender's clock may be ahead of ours.
@@ -108,10 +108,19 @@ pub(super) fn principal<'a>(
     }
 }
 
-/// When somebody last approved who may: not the requester, and in the catalog.
+/// Approvals by others than the requester.
+fn by_others(request: &AccessRequest) -> impl Iterator<Item = &Approval> {
+    request.approvals.iter().filter(|approval| approval.approver != request.requester)
+}
+
+/// Approvals that count: by others, and in the catalog.
+fn that_count<'a>(catalog: &'a Catalog, request: &'a AccessRequest) -> impl Iterator<Item = &'a Approval> {
+    by_others(request).filter(|approval| catalog.person(&approval.approver).is_some())
+}
+
+/// When the newest approval that counts was given.
 pub(super) fn newest_that_counts(catalog: &Catalog, request: &AccessRequest) -> Option<Timestamp> {
-    let others = request.approvals.iter().filter(|approval| approval.approver != request.requester);
-    others.filter(|approval| catalog.person(&approval.approver).is_some()).map(|approval| approval.at).max()
+    that_count(catalog, request).map(|approval| approval.at).max()
 }
 
 /// At least one approval counts: by somebody in the catalog, other than the requester, and in time.
@@ -134,13 +143,11 @@ pub(super) fn approvals(
         None => plus(now, -APPROVAL_AGE_LIMIT),
         Some(_) => Timestamp::MIN,
     };
-    let others = || request.approvals.iter().filter(|approval| approval.approver != request.requester);
-    let known = || others().filter(|approval| catalog.person(&approval.approver).is_some());
     if let Some(newest) = newest_that_counts(catalog, request).filter(|newest| *newest >= oldest) {
         return Ok(newest);
     }
     let requester = &request.requester;
-    Err(if let Some(old) = known().max_by_key(|approval| approval.at) {
+    Err(if let Some(old) = that_count(catalog, request).max_by_key(|approval| approval.at) {
         Denial::new(
             DenialCode::ApprovalTooOld,
             format!(
@@ -149,7 +156,7 @@ pub(super) fn approvals(
             ),
             "have it approved again, or ask for a window with a start",
         )
-    } else if let Some(unknown) = others().next() {
+    } else if let Some(unknown) = by_others(request).next() {
         Denial::new(
             DenialCode::UnknownApprover,
             format!("approver `{}` is not in the catalog", unknown.approver),
