@@ -50,6 +50,15 @@ impl Record {
         self.events.iter().map(|event| event.fact.name()).collect()
     }
 
+    /// The names of its events, those that repeat the one before them told once: how often the sweep tried what
+    /// it could not do is up to the minute in which a test began.
+    #[must_use]
+    pub fn chapters(&self) -> Vec<&'static str> {
+        let mut story = self.story();
+        story.dedup();
+        story
+    }
+
     /// Who caused its events.
     #[must_use]
     pub fn actors(&self) -> Vec<&Actor> {
