@@ -3,7 +3,7 @@
 //! One `cargo build` for all of them in the developer's own profile, so that most of it is what `cargo test` and
 //! `cargo run` have compiled already.
 //!
-//! Must not know: the template and the catalog. The catalog goes into the package at deployment ([`crate::deploy`]).
+//! Must not know: the template and what is decided by. That goes into the package at deployment ([`crate::deploy`]).
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -54,10 +54,14 @@ impl Function {
         }
     }
 
-    /// Whether its package holds the catalog.
+    /// The folders of [`Contents`](crate::deploy::Contents) that its package holds.
     #[must_use]
-    pub fn reads_catalog(self) -> bool {
-        matches!(self, Self::Grant | Self::Sweep)
+    pub fn reads(self) -> &'static [&'static str] {
+        match self {
+            Self::Grant => &["catalog", "guardrails", "senders"],
+            Self::Revoke => &[],
+            Self::Sweep => &["catalog"],
+        }
     }
 
     fn package(self) -> &'static str {

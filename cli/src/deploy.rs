@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tokio::process::Command;
 
 use crate::artifacts::{Artifacts, Function, run};
@@ -26,10 +26,32 @@ const BUCKET: &str = "curfew-packages";
 pub struct Plan<'a> {
     /// The CloudFormation stack's name: letters, digits, hyphens. All names are made from it.
     pub name: &'a str,
-    /// The folder with the catalog's TOML files.
-    pub catalog: &'a Path,
+    /// What the functions decide by.
+    pub contents: Contents<'a>,
     /// The template's parameters. `Architecture` is set to this machine's.
     pub parameters: &'a [(&'a str, &'a str)],
+}
+
+/// What the functions decide by: folders whose files go into their packages.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// The catalog's TOML files.
+    pub catalog: &'a Path,
+    /// The guardrails' Cedar files.
+    pub guardrails: &'a Path,
+    /// The senders' configuration in TOML files; there may be none.
+    pub senders: &'a Path,
+}
+
+impl Contents<'_> {
+    fn folder(&self, name: &str) -> Option<&Path> {
+        match name {
+            "catalog" => Some(self.catalog),
+            "guardrails" => Some(self.guardrails),
+            "senders" => Some(self.senders),
+            _ => None,
+        }
+    }
 }
 
 /// A deployed stack.
@@ -149,13 +171,15 @@ async fn upload(
     command
         .args(["-B".as_ref(), script.as_os_str(), "upload".as_ref()])
         .args([workspace.template().as_path(), template])
-        .args([BUCKET.as_ref(), plan.catalog]);
+        .arg(BUCKET);
     for function in Function::ALL {
-        let mut package = OsString::from(function.logical_id());
-        package.push(if function.reads_catalog() { "+" } else { "" });
-        package.push("=");
-        package.push(artifacts.package(function));
-        command.arg(package);
+        let package = artifacts.package(function);
+        let mut contents = Map::from_iter([("package".to_owned(), json!(package.to_string_lossy()))]);
+        for name in function.reads() {
+            let folder = plan.contents.folder(name).map(Path::to_string_lossy);
+            contents.insert((*name).to_owned(), json!(folder));
+        }
+        command.arg(function.logical_id()).arg(Value::Object(contents).to_string());
     }
     command.env_clear().envs(stack.root().environment());
     run(command, "package.py upload").await.map(drop)

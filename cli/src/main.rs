@@ -1,7 +1,8 @@
 //! `curfew`: the command line for developers and operators.
 //!
 //! Must not know: how anything is done. It reads arguments, calls the library, and turns the outcome into an
-//! exit code: 0 done, 1 not done (one line says why), 2 wrong usage, 130 stopped by a signal.
+//! exit code: 0 done, 1 not done (one line says why), 2 wrong usage, 130 stopped by a signal. Of the commands that judge
+//! rules: 0 good, 1 not good (denied, failed, found something), 2 nothing to judge (unreadable, unusable).
 
 mod commands;
 
@@ -25,15 +26,30 @@ enum Command {
     Demo(commands::demo::Arguments),
     /// Keep a local stack with Curfew in it running, to play with.
     Local(commands::local::Arguments),
+    /// Check catalog, guardrails, senders and template against each other.
+    Check(commands::check::Arguments),
+    /// Say what would become of a request, and why.
+    Simulate(commands::simulate::Arguments),
+    /// Run a folder of cases: requests with the decision that is expected of each.
+    Test(commands::test::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Arguments::parse().command;
+    let judged = |outcome: commands::Judged| {
+        outcome.unwrap_or_else(|error| {
+            say(format_args!("{}", chain(error.as_ref())));
+            ExitCode::from(2)
+        })
+    };
     let work = async {
         match command {
-            Command::Demo(arguments) => commands::demo::run(arguments).await,
-            Command::Local(arguments) => commands::local::run(arguments).await,
+            Command::Demo(arguments) => commands::demo::run(arguments).await.map(|()| ExitCode::SUCCESS),
+            Command::Local(arguments) => commands::local::run(arguments).await.map(|()| ExitCode::SUCCESS),
+            Command::Check(arguments) => Ok(judged(commands::check::run(arguments))),
+            Command::Simulate(arguments) => Ok(judged(commands::simulate::run(arguments))),
+            Command::Test(arguments) => Ok(judged(commands::test::run(arguments))),
         }
     };
     // Dropping the work stops all it has started.
@@ -45,7 +61,7 @@ async fn main() -> ExitCode {
         }
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             say(format_args!("{}", chain(error.as_ref())));
             ExitCode::FAILURE

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::artifacts::Artifacts;
 use crate::aws::Aws;
-use crate::deploy::{Deployment, Plan};
+use crate::deploy::{Contents, Deployment, Plan};
 use crate::edge;
 use crate::failure::Failure;
 use crate::progress::say;
@@ -65,7 +65,11 @@ impl Playground {
         let boundary = tenant.boundary_arn();
         let plan = Plan {
             name: "curfew",
-            catalog: &workspace.infra_local("catalog"),
+            contents: Contents {
+                catalog: &workspace.infra_local("catalog"),
+                guardrails: &workspace.infra("guardrails"),
+                senders: &workspace.infra("senders"),
+            },
             parameters: &[("TenantBoundaryArns", &boundary)],
         };
         let deployment = Deployment::make(&workspace, &stack, &artifacts, &plan).await?;

@@ -1,6 +1,7 @@
-//! The emulator and the `aws` command line, in a virtual environment below `target/local`.
+//! Python programs in virtual environments below `target/local`: the emulator with the `aws` command line, and what
+//! tests sign webhooks with.
 //!
-//! Pinned by version and hash (`infra/local/requirements.txt`), installed once, shared by parallel processes.
+//! Pinned by version and hash (a `requirements.txt` each), installed once, shared by parallel processes.
 //! Whatever was left half-made by an interrupted run is thrown away and made again.
 //!
 //! Must not know: what the packages do.
@@ -36,13 +37,25 @@ pub struct Python {
 }
 
 impl Python {
-    /// Finds the environment, or makes it (a minute, once, needs the network).
+    /// Finds the local stack's environment, or makes it (a minute, once, needs the network).
     ///
     /// # Errors
     /// No Python, too old a Python, no network, no disk, a package that is not the pinned one: see [`Failure`].
     pub async fn provision(workspace: &Workspace) -> Result<Self, Failure> {
         let requirements = workspace.infra_local("requirements.txt");
-        let pinned = std::fs::read_to_string(&requirements).map_err(at("read", &requirements))?;
+        Self::provision_from(workspace, &requirements, "the local stack (once; about a minute)").await
+    }
+
+    /// Finds the environment of a `requirements.txt` with hashes, or makes it; `what` says what for.
+    ///
+    /// # Errors
+    /// As [`Self::provision`].
+    pub async fn provision_from(
+        workspace: &Workspace,
+        requirements: &Path,
+        what: &str,
+    ) -> Result<Self, Failure> {
+        let pinned = std::fs::read_to_string(requirements).map_err(at("read", requirements))?;
         let base = Interpreter::find().await?;
         let digest = Sha256::digest(format!("{}\n{pinned}", base.version));
         let name: String = HEXLOWER.encode(&digest).chars().take(12).collect();
@@ -52,7 +65,8 @@ impl Python {
         }
         let _alone = workspace.lock("python environment").await?;
         if !found.is_complete() {
-            found.make(workspace, &base, &requirements, &pinned).await?;
+            say(format_args!("installing {what}"));
+            found.make(workspace, &base, requirements, &pinned).await?;
         }
         Ok(found)
     }
@@ -80,7 +94,6 @@ impl Python {
         requirements: &Path,
         pinned: &str,
     ) -> Result<(), Failure> {
-        say(format_args!("installing the local stack (once; about a minute)"));
         match std::fs::remove_dir_all(&self.venv) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(at("remove", &self.venv)(error));

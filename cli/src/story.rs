@@ -200,6 +200,8 @@ fn in_words(fact: &Fact, actor: &str) -> String {
         }
         Fact::DriftRemoved { access } => format!("AWS confirmed that it is gone ({})", proven(access)),
         Fact::Expired {} => format!("by {actor}"),
+        Fact::ReviewOwed { reason } => format!("somebody has to look at it afterwards: {reason}"),
+        Fact::Reviewed { note } => format!("by {actor}: {note}"),
         Fact::RevocationRequested { reason } | Fact::OpeningFailed { reason } => {
             format!("by {actor}: {reason}")
         }

@@ -45,6 +45,12 @@ impl Workspace {
         self.root.join("infra").join("template.yaml")
     }
 
+    /// A folder of `infra/`.
+    #[must_use]
+    pub fn infra(&self, name: &str) -> PathBuf {
+        self.root.join("infra").join(name)
+    }
+
     /// A file of `infra/local/`.
     #[must_use]
     pub fn infra_local(&self, name: &str) -> PathBuf {

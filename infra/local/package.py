@@ -3,13 +3,15 @@
     package.py zip BINARY PACKAGE
         Packs a binary as a Lambda package of the runtime `provided`: one file, `bootstrap`.
 
-    package.py upload TEMPLATE OUTPUT BUCKET CATALOG LOGICAL_ID[+]=PACKAGE ...
-        Uploads each function's package to the bucket, those marked `+` with the catalog's files in `catalog/`,
-        and writes the template with their addresses. Credentials and endpoint: the usual AWS variables.
+    package.py upload TEMPLATE OUTPUT BUCKET (LOGICAL_ID CONTENTS) ...
+        Uploads each function's package to the bucket and writes the template with their addresses. CONTENTS is a JSON
+        object: `package`, the package's path, and for each folder that goes into it (`catalog`, `guardrails`,
+        `senders`) where its files come from. Credentials and endpoint: the usual AWS variables.
 """
 
 import hashlib
 import io
+import json
 import os
 import sys
 import zipfile
@@ -36,19 +38,25 @@ def pack(binary, package):
     os.replace(draft, package)
 
 
-def with_catalog(package, catalog):
-    """The bytes of `package` with the catalog's TOML files added."""
+# Which files of a folder go into a package, and whether there must be any.
+FOLDERS = {"catalog": ("*.toml", True), "guardrails": ("*.cedar", True), "senders": ("*.toml", False)}
+
+
+def filled(package, folders):
+    """The bytes of `package` with the files of each folder added, below the folder's name."""
     content = io.BytesIO(package)
     with zipfile.ZipFile(content, "a") as archive:
-        files = sorted(path for path in Path(catalog).glob("*.toml") if path.is_file())
-        if not files:
-            raise SystemExit(f"`{catalog}` has no catalog: no file in it ends in .toml")
-        for path in files:
-            add(archive, f"catalog/{path.name}", path.read_bytes(), 0o644)
+        for name, folder in sorted(folders.items()):
+            pattern, required = FOLDERS[name]
+            files = sorted(path for path in Path(folder).glob(pattern) if path.is_file())
+            if required and not files:
+                raise SystemExit(f"`{folder}` has no {name}: no file in it is named {pattern}")
+            for path in files:
+                add(archive, f"{name}/{path.name}", path.read_bytes(), 0o644)
     return content.getvalue()
 
 
-def upload(source, output, bucket, catalog, *packages):
+def upload(source, output, bucket, *packages):
     """Uploads and writes `output`. The template's functions must be exactly those that are named."""
     import boto3
     from awscli.customizations.cloudformation.yamlhelper import yaml_dump, yaml_parse
@@ -56,18 +64,17 @@ def upload(source, output, bucket, catalog, *packages):
     template = yaml_parse(Path(source).read_text(encoding="utf-8"))
     resources = template["Resources"]
     functions = {name for name, resource in resources.items() if resource["Type"] == "AWS::Serverless::Function"}
-    named = dict(package.split("=", 1) for package in packages)
-    if functions != {name.rstrip("+") for name in named}:
+    named = {name: json.loads(contents) for name, contents in zip(packages[::2], packages[1::2], strict=True)}
+    if functions != set(named):
         raise SystemExit(f"the template has the functions {sorted(functions)}, packages are there for {sorted(named)}")
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=bucket)
-    for name, package in named.items():
-        content = Path(package).read_bytes()
-        if name.endswith("+"):
-            content = with_catalog(content, catalog)
+    for name, contents in named.items():
+        package = Path(contents.pop("package")).read_bytes()
+        content = filled(package, contents) if contents else package
         key = f"{hashlib.sha256(content).hexdigest()}.zip"
         s3.put_object(Bucket=bucket, Key=key, Body=content)
-        resources[name.rstrip("+")]["Properties"]["CodeUri"] = f"s3://{bucket}/{key}"
+        resources[name]["Properties"]["CodeUri"] = f"s3://{bucket}/{key}"
     Path(output).write_text(yaml_dump(template), encoding="utf-8")
 
 

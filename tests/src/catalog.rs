@@ -24,6 +24,9 @@ pub const EXTERNAL_ID: &str = "globex-0d1f6a2b9c";
 /// Who approves. Has no principal.
 pub const APPROVER: &str = "boss@example.test";
 
+/// The group of everybody who may ask: each role of `tests/catalog/` is for it.
+pub const ASKERS: &str = "engineering";
+
 /// How many people of each kind there are.
 pub const PEOPLE: usize = 90;
 
@@ -116,7 +119,10 @@ pub fn people(numbers: RangeInclusive<usize>, kinds: &[Kind], own_account: &str)
         for n in numbers.clone() {
             let name = kind.name(n);
             let principals = kind.principals(&name, own_account);
-            let _ = write!(people, "\n[person.\"{name}@example.test\"]\nprincipals = {principals:?}\n");
+            let _ = write!(
+                people,
+                "\n[person.\"{name}@example.test\"]\ngroups = [\"{ASKERS}\"]\nprincipals = {principals:?}\n"
+            );
         }
     }
     people

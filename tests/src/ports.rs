@@ -13,9 +13,11 @@ use curfew_app::ports::{Clock, Invocation};
 use curfew_aws::{Aws, AwsPorts, AwsServices, AwsSettings, TimerTarget};
 use curfew_cli::stack::REGION;
 use curfew_domain::catalog::{Catalog, CatalogFile};
-use curfew_domain::decision::{DecisionFacts, Plan, decide};
-use curfew_domain::ids::{DeliveryId, Email, RoleName, Source, TenantId, TicketId};
-use curfew_domain::request::{AccessRequest, Approval as DomainApproval, WindowEnd, WindowRequest};
+use curfew_domain::decision::{DecisionFacts, Permit, Permitted, Plan, decide};
+use curfew_domain::ids::{DeliveryId, Email, GuardrailId, RoleName, Source, TenantId, TicketId};
+use curfew_domain::request::{
+    AccessRequest, Approval as DomainApproval, Basis, TicketFacts, WindowEnd, WindowRequest,
+};
 use curfew_domain::window::Window;
 use jiff::Timestamp;
 
@@ -116,6 +118,8 @@ pub fn plan_on(
             end: Some(WindowEnd::At(window.expires_at())),
         },
         approvals: vec![DomainApproval { approver: Email::new(APPROVER).expect("a person"), at }],
+        basis: Basis::Approvals,
+        ticket_facts: TicketFacts::default(),
         justification: "written down by hand".to_owned(),
         delivery: DeliveryId::new(fresh_delivery()).expect("a delivery"),
     };
@@ -130,7 +134,21 @@ fn files_of(curfew: &Curfew) -> Vec<CatalogFile> {
         let name = path.file_name().and_then(OsStr::to_str).expect("a file's name").to_owned();
         CatalogFile { name, text: std::fs::read_to_string(path).expect("a catalog's file") }
     };
-    folder.map(|entry| file(&entry.expect("a file").path())).collect()
+    let paths = folder.map(|entry| entry.expect("a file").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .map(|path| file(&path))
+        .collect()
+}
+
+/// A plan as guardrails would let it pass: what they say is not what these tests are about.
+///
+/// # Panics
+/// Never: the guardrail's name is valid.
+#[must_use]
+pub fn permitted(plan: Plan) -> Permitted {
+    let permitted_by = vec![GuardrailId::new("written-by-hand").expect("a guardrail")];
+    plan.permitted(Permit { guardrails_digest: "none".to_owned(), permitted_by, review: None })
 }
 
 /// The webhook that says the same as a plan.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use curfew_cli::artifacts::Artifacts;
 use curfew_cli::aws::{Aws, Credentials};
-use curfew_cli::deploy::{Deployment, Plan};
+use curfew_cli::deploy::{Contents, Deployment, Plan};
 use curfew_cli::python::Python;
 use curfew_cli::seed::{Tenant, webhook_secrets};
 use curfew_cli::stack::{ACCOUNT, LocalStack, REGION};
@@ -213,12 +213,14 @@ impl World {
         curfew
     }
 
-    /// Deploys a Curfew of one's own. Later files of `catalog` replace the tests' ones of the same name.
+    /// Deploys a Curfew of one's own. Later files of `catalog` replace the tests' ones of the same name; those named
+    /// `guardrails/…` and `senders/…` go there.
     ///
     /// # Panics
     /// CloudFormation refused.
     pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)], catalog: &[(&str, &str)]) -> Curfew {
-        let folder = self.write_catalog(name, catalog);
+        let folder = self.write_package(name, catalog);
+        let (guardrails, senders) = (folder.join("guardrails"), folder.join("senders"));
         let boundary = self.acme.boundary_arn();
         let agent = catalog::agent_role_arn(name);
         let managed = self.auditor_policy(&self.acme);
@@ -229,7 +231,8 @@ impl World {
             ("DeletionProtection", "false"),
         ];
         all.extend_from_slice(parameters);
-        let plan = Plan { name, catalog: &folder, parameters: &all };
+        let contents = Contents { catalog: &folder, guardrails: &guardrails, senders: &senders };
+        let plan = Plan { name, contents, parameters: &all };
         let made = Deployment::make(&self.workspace, &self.stack, &self.artifacts, &plan).await;
         let deployment = made.expect("a deployed template");
         let secret = SigningSecret::generate().expect("a secret");
@@ -238,10 +241,21 @@ impl World {
         Curfew { deployment, secret, root: self.root(), catalog: folder }
     }
 
-    fn write_catalog(&self, deployment: &str, more: &[(&str, &str)]) -> PathBuf {
+    /// The catalog, with the shipped guardrails in `guardrails/` and the senders' configuration in `senders/`.
+    fn write_package(&self, deployment: &str, more: &[(&str, &str)]) -> PathBuf {
         let n = self.catalogs.fetch_add(1, Ordering::Relaxed);
         let folder = self.stack.folder().join(format!("catalog-{n}"));
-        std::fs::create_dir(&folder).expect("a folder for the catalog");
+        for name in ["guardrails", "senders"] {
+            std::fs::create_dir_all(folder.join(name)).expect("a folder for the package");
+        }
+        let shipped = self.workspace.root().join("infra").join("guardrails");
+        for entry in std::fs::read_dir(&shipped).expect("the shipped guardrails") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "cedar") {
+                let name = path.file_name().expect("a name");
+                std::fs::copy(&path, folder.join("guardrails").join(name)).expect("a copy");
+            }
+        }
         let files = catalog::files(deployment, ACCOUNT, REGION);
         let more = more.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
         for (name, text) in files.into_iter().chain(more) {

@@ -1,14 +1,21 @@
 //! The subcommands, and what they share.
 
+pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod local;
+pub(crate) mod simulate;
+pub(crate) mod test;
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How a subcommand ends.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// How a subcommand ends that judges something: with its exit code, or unable to judge.
+pub(crate) type Judged = Result<ExitCode, Box<dyn std::error::Error>>;
 
 /// Waits for Ctrl-C, or for being asked to go; which of them.
 pub(crate) async fn interrupted() -> &'static str {

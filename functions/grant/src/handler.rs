@@ -1,30 +1,30 @@
 //! The handler: one webhook from event to reply.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use curfew_app::Ports;
 use curfew_app::open::{self, OpenSettings, Opened};
 use curfew_app::ports::{self, Clock as _, DeniedRequest, Ledger as _, LedgerError};
 use curfew_app::revoke;
-use curfew_domain::catalog::Catalog;
 use curfew_domain::effect::TimerKind;
-use curfew_domain::ids::shown;
 use curfew_domain::request::{AccessRequest, Notice, TicketClosed};
-use curfew_intake::{Body, BodyError};
+use curfew_intake::{ReplyTo, VerifiedDelivery};
 use curfew_runtime::error::chain;
 use curfew_runtime::revocation::{self, GrantReport, GrantResult};
-use curfew_runtime::{Invocation, Metrics, catalog};
+use curfew_runtime::{Invocation, Metrics};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::LambdaEvent;
 use serde_json::json;
 
+use crate::delivery::{Intake, Received, Said, out_of_order};
 use crate::opened::answer_opened;
+use crate::outside::SourceApi;
+use crate::package::{Package, PackageFolders, Unusable};
 use crate::reply::{Problem, ProblemKind, Reply};
-use crate::route::{self, Misrouted};
-use crate::secrets::{SecretSource, SecretsUnavailable};
+use crate::secrets::SecretSource;
+use crate::throttle::Throttle;
 
 /// What the grant function is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,31 +35,44 @@ pub struct GrantSettings {
     pub timers: TimerKind,
     /// How long after a timer's minute the sweep takes a grant over.
     pub sweep_grace: SignedDuration,
-    /// The folder of the catalog's files.
-    pub catalog: PathBuf,
+    /// Where the package has what.
+    pub folders: PackageFolders,
+    /// How many deliveries a minute one instance takes of one source.
+    pub source_per_minute: u32,
 }
+
+/// How long posting an answer may take. Slack wants the webhook answered within three seconds.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a question to a source may take: nobody learns anything from waiting longer for it.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(8);
 
 /// The grant function. `F` gives each invocation its ports.
 #[derive(Debug)]
-pub struct GrantFunction<F, S> {
+pub struct GrantFunction<F, S, A> {
     ports: F,
     secrets: S,
+    api: A,
     metrics: Metrics,
     settings: GrantSettings,
-    /// Read at the first approval. A package does not change, so neither does what came of reading it.
-    catalog: OnceLock<Result<Catalog, String>>,
+    package: Package,
+    throttle: Throttle,
 }
 
-impl<F, P, S> GrantFunction<F, S>
+impl<F, P, S, A> GrantFunction<F, S, A>
 where
     F: Fn(ports::Invocation) -> P + Send + Sync,
     P: Ports,
     S: SecretSource,
+    A: SourceApi,
 {
-    /// A function that acts through the ports that `ports` makes and believes senders by `secrets`.
+    /// A function that acts through the ports that `ports` makes, believes senders by `secrets` and asks them by
+    /// `api`.
     #[must_use]
-    pub fn new(ports: F, secrets: S, metrics: Metrics, settings: GrantSettings) -> Self {
-        Self { ports, secrets, metrics, settings, catalog: OnceLock::new() }
+    pub fn new(ports: F, secrets: S, api: A, metrics: Metrics, settings: GrantSettings) -> Self {
+        let package = Package::new(settings.account_id.clone(), settings.folders.clone());
+        let throttle = Throttle::new(settings.source_per_minute);
+        Self { ports, secrets, api, metrics, settings, package, throttle }
     }
 
     /// Answers an invocation, in time: whoever waits gets an answer before Lambda ends the function.
@@ -95,50 +108,68 @@ where
         request: &ApiGatewayV2httpRequest,
         invocation: &Invocation,
     ) -> Result<Reply, Problem> {
-        let source = route::source_of(request).map_err(misrouted)?;
-        let body = Body::decode(request.body.as_deref().unwrap_or_default(), request.is_base64_encoded)
-            .map_err(undecodable)?;
-        let secrets = self.secrets.secrets().await.map_err(without_secrets)?;
         let now = ports.clock().now();
-        let verified = curfew_intake::verify(source, &request.headers, body, &secrets, now);
-        let delivery = verified.map_err(|unverified| {
-            let reason = unverified.reason();
-            let caller = request.request_context.http.source_ip.as_deref().unwrap_or_default();
-            tracing::warn!(
-                source = shown(source),
-                caller,
-                reason,
-                "a delivery to source {} could not be verified ({reason}): {unverified}",
-                shown(source)
-            );
-            self.metrics.unverified(now, reason);
-            Problem::new(ProblemKind::Unverified, unverified.to_string())
-        })?;
-        let notice = curfew_intake::read(&delivery).map_err(|malformed| {
-            tracing::warn!(
-                source = %delivery.source(), delivery = %delivery.id(),
-                "delivery {} of source {} is malformed: {malformed}", delivery.id(), delivery.source()
-            );
-            self.metrics.denied(now, ProblemKind::Malformed.code());
-            let count = malformed.problems.len();
-            Problem::new(
-                ProblemKind::Malformed,
-                format!("the body has {count} problem(s), listed in `errors`"),
-            )
-            .remedy("compare the body with docs/webhook.schema.json")
-            .with("errors", json!(malformed.problems))
-        })?;
-        match notice {
-            Notice::Approved(request) => self.open(ports, *request).await,
-            Notice::TicketClosed(closed) => self.close_ticket(ports, &closed, invocation).await,
+        let intake = Intake {
+            package: &self.package,
+            secrets: &self.secrets,
+            api: &self.api,
+            throttle: &self.throttle,
+            metrics: &self.metrics,
+            now,
+            patience: invocation.patience(now).min(LOOKUP_PATIENCE),
+        };
+        let Received { delivery, reply_to, hides_refusals, said } = intake.receive(request).await?;
+        let reply = match said {
+            Ok(said) => self.act(ports, &delivery, said, invocation).await,
+            Err(problem) => Err(problem),
+        };
+        let Some(reply_to) = reply_to else {
+            return match reply {
+                Err(problem) if hides_refusals && problem.kind().is_final() => {
+                    Ok(Reply::from(problem).as_success())
+                }
+                reply => reply,
+            };
+        };
+        let reply = reply.unwrap_or_else(Reply::from);
+        self.answer_at(&reply_to, &delivery, &reply).await;
+        Ok(Reply::empty())
+    }
+
+    /// Answers where the source wants to be answered. What was done stands whether that succeeds or not.
+    async fn answer_at(&self, reply_to: &ReplyTo, delivery: &VerifiedDelivery, reply: &Reply) {
+        let source = delivery.source();
+        let body = reply_to.body(&reply.in_words());
+        if let Err(error) = self.api.post(reply_to.url(), &body, ANSWER_PATIENCE).await {
+            tracing::warn!(%source, "the answer to source {source} could not be posted: {error}");
+        }
+    }
+
+    async fn act(
+        &self,
+        ports: &P,
+        delivery: &VerifiedDelivery,
+        said: Said,
+        invocation: &Invocation,
+    ) -> Result<Reply, Problem> {
+        match said {
+            Said::Notice(notice) => match *notice {
+                Notice::Approved(request) => self.open(ports, *request).await,
+                Notice::TicketClosed(closed) => self.close_ticket(ports, &closed, invocation).await,
+            },
+            Said::Nothing(why) => {
+                let (source, id) = (delivery.source(), delivery.id());
+                tracing::info!(%source, delivery = %id, "delivery {id} of source {source} asks for nothing: {why}");
+                Ok(Reply::nothing(&why))
+            }
         }
     }
 
     async fn open(&self, ports: &P, request: AccessRequest) -> Result<Reply, Problem> {
         self.metrics.requested(ports.clock().now());
-        let catalog = match self.catalog() {
-            Ok(catalog) => catalog,
-            Err(error) => return Err(self.without_catalog(ports, &request, error).await),
+        let rules = match self.package.rules() {
+            Ok(rules) => rules,
+            Err(error) => return Err(self.without_rules(ports, &request, error).await),
         };
         let settings = OpenSettings {
             own_account: &self.settings.account_id,
@@ -147,8 +178,7 @@ where
         };
         let (ticket, source) = (request.ticket.clone(), request.source.clone());
         let asked_at = ports.clock().now();
-        let opened =
-            open::open(ports, catalog, request, settings).await.map_err(|error| ledger_failed(&error));
+        let opened = open::open(ports, rules, request, settings).await.map_err(|error| ledger_failed(&error));
         if let Ok(opened) = &opened {
             self.count(opened, asked_at, ports.clock().now());
         }
@@ -243,66 +273,15 @@ where
         Ok(Reply::ticket_closed(&closed.ticket, &reports))
     }
 
-    fn catalog(&self) -> Result<&Catalog, &str> {
-        let read = || {
-            let catalog = catalog::load(&self.settings.catalog, &self.settings.account_id)
-                .map_err(|error| chain(&error))?;
-            for warning in catalog.warnings() {
-                tracing::warn!("catalog: {warning}");
-            }
-            Ok(catalog)
-        };
-        self.catalog.get_or_init(read).as_ref().map_err(String::as_str)
-    }
-
-    /// Nothing can be decided without a catalog: denied, on the record, and asked to be sent again.
-    async fn without_catalog(&self, ports: &P, request: &AccessRequest, error: &str) -> Problem {
-        const KIND: ProblemKind = ProblemKind::OutOfOrder("catalog-invalid");
-        const REASON: &str = "the catalog of this Curfew is not usable, so nothing can be granted";
+    /// Nothing can be decided without rules: denied, on the record, and asked to be sent again.
+    async fn without_rules(&self, ports: &P, request: &AccessRequest, unusable: &Unusable) -> Problem {
         let at = ports.clock().now();
-        tracing::error!(ticket = %request.ticket, source = %request.source, "{REASON}: {error}");
-        self.metrics.denied(at, KIND.code());
-        let denied = DeniedRequest::of(request, KIND.code(), REASON, at);
+        self.metrics.denied(at, unusable.code);
+        let denied = DeniedRequest::of(request, unusable.code, unusable.what, at);
         if let Err(error) = ports.ledger().record_denial(&denied).await {
             tracing::error!(ticket = %request.ticket, source = %request.source, "{}", chain(&error));
         }
-        Problem::new(KIND, REASON)
-            .remedy("an operator finds the errors, with file and line, in the function's log")
-    }
-}
-
-fn misrouted(misrouted: Misrouted) -> Problem {
-    tracing::info!("not a webhook: {misrouted:?}");
-    match misrouted {
-        Misrouted::Path => Problem::new(ProblemKind::NotFound, "webhooks are posted to `/webhooks/<source>`"),
-        Misrouted::Method => Problem::new(ProblemKind::MethodNotAllowed, "send the webhook with `POST`"),
-        Misrouted::ContentType => Problem::new(
-            ProblemKind::UnsupportedMediaType,
-            "send the webhook with the content type `application/json`",
-        ),
-    }
-}
-
-fn undecodable(error: BodyError) -> Problem {
-    tracing::info!("a body was not looked at: {error}");
-    let kind = match error {
-        BodyError::TooLarge => ProblemKind::TooLarge,
-        BodyError::NotBase64 | BodyError::NotUtf8 => ProblemKind::Malformed,
-    };
-    Problem::new(kind, error.to_string())
-}
-
-/// The reply says nothing about the secrets: its reader has proven nothing yet.
-fn without_secrets(error: SecretsUnavailable) -> Problem {
-    tracing::error!("{error}");
-    match error {
-        SecretsUnavailable::NotFetched(_) => {
-            Problem::new(ProblemKind::TryAgain, "senders can't be verified at the moment")
-        }
-        SecretsUnavailable::NotUsable(_) => Problem::new(
-            ProblemKind::OutOfOrder("secrets-invalid"),
-            "senders can't be verified before an operator has put the webhook secrets right",
-        ),
+        out_of_order(unusable)
     }
 }
 

@@ -2,16 +2,22 @@
 //! revocation.
 //!
 //! Thin: route → body → verify → read → use case → reply. What a request may have is decided in the
-//! domain, how it is done in the application. An unverified caller costs a log line and a metric, and
+//! domain and by the guardrails, how it is done in the application. An unverified caller costs a log line and a metric, and
 //! writes nothing.
 
+mod delivery;
 mod handler;
 mod opened;
+pub mod outside;
+mod package;
 pub mod reply;
 pub mod route;
 pub mod secrets;
+mod throttle;
 
 pub use handler::{GrantFunction, GrantSettings};
+pub use outside::{Https, NotAnswered, SourceApi};
+pub use package::PackageFolders;
 pub use secrets::{SecretSource, SecretsUnavailable};
 
 #[cfg(test)]

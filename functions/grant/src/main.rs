@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use curfew_aws::{Aws, AwsServices, AwsSettings, TimerTarget, WebhookSecret};
-use curfew_fn_grant::{GrantFunction, GrantSettings};
+use curfew_fn_grant::{GrantFunction, GrantSettings, Https, PackageFolders};
 use curfew_runtime::config::{GrantConfig, environment};
 use curfew_runtime::{Metrics, SystemClock, telemetry};
 use lambda_runtime::{Error, service_fn};
@@ -42,8 +42,13 @@ async fn run() -> Result<(), Error> {
         account_id: config.account_id,
         timers: config.timers,
         sweep_grace: config.sweep_grace,
-        catalog: config.catalog,
+        folders: PackageFolders {
+            catalog: config.catalog,
+            guardrails: config.guardrails,
+            senders: config.senders,
+        },
+        source_per_minute: config.source_per_minute,
     };
-    let function = GrantFunction::new(ports, secrets, metrics, settings);
+    let function = GrantFunction::new(ports, secrets, Https::new(), metrics, settings);
     lambda_runtime::run(service_fn(|event| function.serve(event))).await
 }

@@ -7,6 +7,7 @@ use curfew_app::ports::{EffectError, Failure};
 use curfew_domain::decision::{Denial, DenialCode};
 use curfew_domain::grant::{Grant, State};
 use curfew_domain::transition::Illegal;
+use serde_json::json;
 
 use crate::reply::{Problem, ProblemKind, Reply};
 
@@ -31,8 +32,10 @@ pub(crate) fn answer_opened(opened: Opened) -> Result<Reply, Problem> {
             );
             refused_by_aws(&grant, &error, detail, "approve the access on a new ticket")
         }
-        Opened::Denied(Denial { code, reason, remedy }) => {
-            Problem::new(ProblemKind::Denied(code.as_str(), status_of(code)), reason).remedy(remedy)
+        Opened::Denied(Denial { code, reason, remedy, guardrails }) => {
+            let problem = Problem::new(ProblemKind::Denied(code.as_str(), status_of(code)), reason);
+            let problem = problem.remedy(remedy);
+            if guardrails.is_empty() { problem } else { problem.with("guardrails", json!(guardrails)) }
         }
         Opened::TicketClosed => Problem::new(
             ProblemKind::TicketClosed,
@@ -124,6 +127,8 @@ fn not_changed(grant: &Grant, why: &Illegal) -> Problem {
         | Illegal::ChangeHeld { .. }
         | Illegal::NotChanging
         | Illegal::NotActive
+        | Illegal::NoReviewOwed
+        | Illegal::ReviewTooEarly
         | Illegal::NoDrift => (ProblemKind::TryAgain, "send the same again"),
     };
     Problem::new(kind, detail).remedy(remedy).about(grant)
@@ -159,7 +164,10 @@ fn status_of(code: DenialCode) -> u16 {
         | DenialCode::NoApproval
         | DenialCode::ApprovalTooOld
         | DenialCode::UnknownApprover
-        | DenialCode::SelfApproval => 403,
+        | DenialCode::SelfApproval
+        | DenialCode::NotPermitted
+        | DenialCode::Forbidden
+        | DenialCode::GuardrailError => 403,
         DenialCode::UnknownTenant
         | DenialCode::UnknownRole
         | DenialCode::PrincipalElsewhere

@@ -21,7 +21,7 @@ pub enum ProblemKind {
     NotFound,
     /// Not `POST`.
     MethodNotAllowed,
-    /// Not JSON.
+    /// Another content type than its source's.
     UnsupportedMediaType,
     /// The body is too large.
     TooLarge,
@@ -29,6 +29,8 @@ pub enum ProblemKind {
     Malformed,
     /// The sender is not proven.
     Unverified,
+    /// Its source sends faster than it may, and should wait for so many seconds.
+    TooFast(u32),
     /// A rule denied the request: with the rule's code, and its status.
     Denied(&'static str, u16),
     /// The ticket was closed before.
@@ -64,6 +66,7 @@ impl ProblemKind {
             Self::TooLarge => "too-large",
             Self::Malformed => "malformed",
             Self::Unverified => "unverified",
+            Self::TooFast(_) => "too-fast",
             Self::Denied(code, _) | Self::OutOfOrder(code) => code,
             Self::TicketClosed => "ticket-closed",
             Self::Conflict => "conflict",
@@ -87,11 +90,18 @@ impl ProblemKind {
             Self::TooLarge => 413,
             Self::Malformed => 400,
             Self::Unverified => 401,
+            Self::TooFast(_) => 429,
             Self::Denied(_, status) => status,
             Self::TicketClosed | Self::Conflict | Self::TooManyChanges | Self::RevokedMeanwhile => 409,
             Self::RefusedByAws | Self::NotPermitted | Self::TooManyAttempts => 422,
             Self::TryAgain | Self::RemovalNotBegun | Self::OutOfOrder(_) => 503,
         }
+    }
+
+    /// Whether the same again would be refused again: no retry is wanted.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        (400..500).contains(&self.status()) && !matches!(self, Self::TooFast(_))
     }
 
     /// Whether it is Curfew's own no: a failure is none, and neither is what AWS refused.
@@ -104,10 +114,11 @@ impl ProblemKind {
         match self {
             Self::NotFound => "There is nothing here",
             Self::MethodNotAllowed => "Webhooks are posted",
-            Self::UnsupportedMediaType => "Webhooks are JSON",
+            Self::UnsupportedMediaType => "The webhook has another content type than its source's",
             Self::TooLarge => "The webhook is too large",
             Self::Malformed => "The webhook does not have the documented form",
             Self::Unverified => "The sender could not be verified",
+            Self::TooFast(_) => "The source sends faster than it may",
             Self::Denied(..) => "The request is denied",
             Self::TicketClosed => "The ticket is closed",
             Self::Conflict => "The ticket has a grant that this approval does not change",
@@ -289,6 +300,32 @@ impl Reply {
         Self::json(status, json!(granted))
     }
 
+    /// 200 without a body: for sources that are answered elsewhere.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { body: Value::Null, ..Self::json(200, Value::Null) }
+    }
+
+    /// The same, with the status 200: for senders that take a refusal for a fault of the receiver's.
+    #[must_use]
+    pub fn as_success(self) -> Self {
+        Self { status: 200, ..self }
+    }
+
+    /// What it says, for people.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let text = |name: &str| self.body.get(name).and_then(Value::as_str);
+        let parts = [text("title"), text("detail").or_else(|| text("message")), text("remedy")];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(". ")
+    }
+
+    /// 200: nothing that concerns Curfew.
+    #[must_use]
+    pub fn nothing(why: &str) -> Self {
+        Self::json(200, json!({ "message": format!("nothing to do: {why}") }))
+    }
+
     /// 200: the ticket is closed, and whatever it justified is removed or being removed.
     #[must_use]
     pub fn ticket_closed(ticket: &TicketId, grants: &[GrantReport]) -> Self {
@@ -325,8 +362,12 @@ impl From<Problem> for Reply {
         if kind == ProblemKind::MethodNotAllowed {
             reply.headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        if kind.status() == 503 {
-            reply.headers.insert(header::RETRY_AFTER, HeaderValue::from(SENDER_RETRY_AFTER.as_secs()));
+        let retry_after = match kind {
+            ProblemKind::TooFast(seconds) => Some(i64::from(seconds)),
+            kind => (kind.status() == 503).then_some(SENDER_RETRY_AFTER.as_secs()),
+        };
+        if let Some(seconds) = retry_after {
+            reply.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         reply
     }
@@ -337,7 +378,11 @@ impl From<Reply> for ApiGatewayV2httpResponse {
         let mut response = Self::default();
         response.status_code = i64::from(reply.status);
         response.headers = reply.headers;
-        response.body = Some(Body::Text(reply.body.to_string()));
+        response.body = Some(match reply.body {
+            // Not `Body::Empty`, which is `null` in JSON: a body is documented to be a string.
+            Value::Null => Body::Text(String::new()),
+            body => Body::Text(body.to_string()),
+        });
         response
     }
 }
@@ -367,6 +412,13 @@ mod tests {
                 "errors": [{ "pointer": "/role", "message": "is missing" }],
             })
         );
+    }
+
+    #[test]
+    fn an_empty_reply_has_a_body_that_is_a_string() {
+        let response = ApiGatewayV2httpResponse::from(Reply::empty());
+        let json = serde_json::to_value(&response).unwrap();
+        assert_eq!((&json["statusCode"], &json["body"]), (&json!(200), &json!("")), "{json}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! Judged before anything is read, fetched or verified.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use http::{HeaderMap, Method, header};
+use http::{Method, header};
 
 /// The path of webhooks, in front of the source's name.
 const WEBHOOKS: &str = "/webhooks/";
@@ -17,8 +17,8 @@ pub enum Misrouted {
     Path,
     /// Another method than `POST`.
     Method,
-    /// Another content type than JSON.
-    ContentType,
+    /// Another content type than the source's.
+    ContentType(&'static str),
 }
 
 /// The source whose webhook this is, as the path names it: not verified, nor known to exist.
@@ -34,10 +34,20 @@ pub fn source_of(request: &ApiGatewayV2httpRequest) -> Result<&str, Misrouted> {
     if request.request_context.http.method != Method::POST {
         return Err(Misrouted::Method);
     }
-    if !is_json(&request.headers) {
-        return Err(Misrouted::ContentType);
-    }
     Ok(source)
+}
+
+/// Whether the content type is the source's, or not said: some senders leave the header out, and the body is
+/// checked anyway.
+///
+/// # Errors
+/// [`Misrouted::ContentType`] with the one that is wanted.
+pub fn check_content_type(request: &ApiGatewayV2httpRequest, wanted: &'static str) -> Result<(), Misrouted> {
+    let is_wanted = request.headers.get_all(header::CONTENT_TYPE).iter().all(|value| {
+        let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+        essence.trim().eq_ignore_ascii_case(wanted)
+    });
+    if is_wanted { Ok(()) } else { Err(Misrouted::ContentType(wanted)) }
 }
 
 fn named_source(path: &str) -> Option<&str> {
@@ -51,14 +61,6 @@ fn without_stage<'a>(path: &'a str, stage: &str) -> &'a str {
         Some(rest) if rest.starts_with('/') && !stage.is_empty() => rest,
         _ => path,
     }
-}
-
-/// JSON, or not said: some senders leave the header out, and the body is checked anyway.
-fn is_json(headers: &HeaderMap) -> bool {
-    headers.get_all(header::CONTENT_TYPE).iter().all(|value| {
-        let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-        essence.trim().eq_ignore_ascii_case("application/json")
-    })
 }
 
 #[cfg(test)]
@@ -80,7 +82,9 @@ mod tests {
             "isBase64Encoded": false,
         });
         let request: ApiGatewayV2httpRequest = serde_json::from_value(event).unwrap();
-        source_of(&request).map(str::to_owned)
+        let source = source_of(&request)?;
+        check_content_type(&request, "application/json")?;
+        Ok(source.to_owned())
     }
 
     #[test]
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn only_posted_json_is_read() {
+    fn only_what_is_posted_with_the_content_type_of_the_source_is_read() {
         for method in ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"] {
             assert_eq!(route(method, "/webhooks/a", "$default", None), Err(Misrouted::Method), "{method}");
         }
@@ -121,7 +125,7 @@ mod tests {
         for bad in ["text/plain", "application/x-www-form-urlencoded", "application/json-seq", ""] {
             assert_eq!(
                 route("POST", "/webhooks/a", "$default", Some(bad)),
-                Err(Misrouted::ContentType),
+                Err(Misrouted::ContentType("application/json")),
                 "{bad}"
             );
         }

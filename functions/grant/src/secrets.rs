@@ -4,7 +4,7 @@ use std::future::Future;
 
 use curfew_app::ports::Clock;
 use curfew_aws::WebhookSecret;
-use curfew_intake::Secrets;
+use curfew_intake::{Secrets, Senders};
 use curfew_runtime::error::chain;
 
 /// Why there are no secrets to verify with. Nothing is let in then.
@@ -20,13 +20,13 @@ pub enum SecretsUnavailable {
 
 /// Gives the signing secrets of all sources.
 pub trait SecretSource: Send + Sync {
-    /// The secrets as they are now, or were a few minutes ago.
-    fn secrets(&self) -> impl Future<Output = Result<Secrets, SecretsUnavailable>> + Send;
+    /// The secrets as they are now, or were a few minutes ago, each in the form of its source's kind of sender.
+    fn secrets(&self, senders: &Senders) -> impl Future<Output = Result<Secrets, SecretsUnavailable>> + Send;
 }
 
 impl<C: Clock + 'static> SecretSource for WebhookSecret<C> {
-    async fn secrets(&self) -> Result<Secrets, SecretsUnavailable> {
+    async fn secrets(&self, senders: &Senders) -> Result<Secrets, SecretsUnavailable> {
         let text = self.fetch().await.map_err(|error| SecretsUnavailable::NotFetched(chain(&error)))?;
-        Secrets::parse(text.expose()).map_err(|error| SecretsUnavailable::NotUsable(chain(&error)))
+        Secrets::parse(text.expose(), senders).map_err(|error| SecretsUnavailable::NotUsable(chain(&error)))
     }
 }

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use curfew_app::Ports;
 use curfew_app::close::Ended;
 use curfew_app::ports::{self, Clock as _, Ledger as _};
+use curfew_app::review::{self, Reviewed};
 use curfew_app::revoke::{self, Revoked, SelectError};
 use curfew_domain::event::Actor;
-use curfew_domain::grant::Cause;
+use curfew_domain::grant::{Cause, Review};
 use curfew_domain::ids::GrantId;
 use curfew_domain::transition::BeginClosing;
 use curfew_domain::window::plus;
@@ -18,7 +19,7 @@ use jiff::SignedDuration;
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 
-use crate::input::{self, BadInput, Input, OperatorInput};
+use crate::input::{self, BadInput, Input, OperatorInput, ReviewInput};
 use crate::reply::{self, Reply};
 
 /// How often the grants of a person or tenant are looked up for one call.
@@ -53,7 +54,7 @@ where
         self.handle(&event.payload, &Invocation::from(&event.context)).await
     }
 
-    /// Ends what `input` says.
+    /// Ends what `input` says, or sees to a review.
     ///
     /// # Errors
     /// [`FunctionError`] if somebody has to try again, because it is not known whether a removal began; for
@@ -64,9 +65,15 @@ where
             Ok(Input::Timer(id)) => self.expire(&ports, &id).await,
             Ok(Input::Operator(input)) if input.dry_run => dry_run(&ports, &input).await,
             Ok(Input::Operator(input)) => self.revoke(&ports, &input, invocation).await,
+            Ok(Input::ReviewsOwed) => reviews_owed(&ports).await,
+            Ok(Input::Reviewed(input)) => reviewed(&ports, &input).await,
             Err(BadInput::Operator(problems)) => {
                 tracing::warn!("nothing was revoked: {}", problems.join("; "));
                 Ok(Reply::bad_input(problems))
+            }
+            Err(BadInput::Review(problems)) => {
+                tracing::warn!("no review was listed or recorded: {}", problems.join("; "));
+                Ok(Reply::bad_review(problems))
             }
             Err(BadInput::Timer(problem)) => Err(FunctionError::needs_operator(problem)),
         };
@@ -184,6 +191,33 @@ async fn dry_run<P: Ports>(ports: &P, input: &OperatorInput) -> Result<Reply, Fu
         }
     }
     Ok(Reply::of_dry_run(reports))
+}
+
+async fn reviews_owed<P: Ports>(ports: &P) -> Result<Reply, FunctionError> {
+    let grants = review::owed(ports).await.map_err(|error| FunctionError::from(&error))?;
+    Ok(Reply::of_reviews(&grants))
+}
+
+async fn reviewed<P: Ports>(ports: &P, input: &ReviewInput) -> Result<Reply, FunctionError> {
+    let ReviewInput { grant_id, note, operator } = input;
+    let result = review::done(ports, grant_id, operator, note).await;
+    Ok(match result.map_err(|error| FunctionError::from(&error))? {
+        Reviewed::Recorded(_) => {
+            tracing::info!(grant.id = %grant_id, %operator, note, "operator {operator} reviewed a grant");
+            Reply::nothing(true, format!("the review of grant {grant_id} is on its record"))
+        }
+        Reviewed::NotOwed { grant, .. } if let Some(Review::Done { at }) = grant.review() => Reply::nothing(
+            true,
+            format!("a review of grant {grant_id} is on its record since {at}; nothing was added"),
+        ),
+        Reviewed::NotOwed { why, .. } => Reply::nothing(false, format!("nothing was recorded: {why}")),
+        Reviewed::NoSuchGrant(_) => Reply::nothing(
+            false,
+            format!(
+                "there is no grant {grant_id} in the ledger; list what is owed with `\"reviews\": \"owed\"`"
+            ),
+        ),
+    })
 }
 
 /// The grants that an operator means, or what to answer if there are none.

@@ -1,4 +1,5 @@
-//! What the revoke function is told: by a timer, or by an operator in their own hand.
+//! What the revoke function is told: by a timer, or by an operator in their own hand, who ends access or sees to the
+//! reviews of what was had in an emergency.
 //!
 //! Read by hand and not by `serde`, because an operator under pressure needs all that is wrong in one
 //! reply, in words and with an example.
@@ -8,7 +9,7 @@ use curfew_domain::event::OperatorName;
 use curfew_domain::ids::{Email, GrantId, IdError, Source, TenantId, TicketId, shown};
 use serde_json::{Map, Value};
 
-/// The longest reason, in characters. It is written into each grant's record.
+/// The longest reason or note, in characters. It is written into each grant's record.
 pub const REASON_CHARS_MAX: usize = 1000;
 
 /// What is asked.
@@ -18,6 +19,10 @@ pub enum Input {
     Timer(GrantId),
     /// An operator asks.
     Operator(OperatorInput),
+    /// Somebody asks which reviews are owed.
+    ReviewsOwed,
+    /// Somebody has reviewed a grant.
+    Reviewed(ReviewInput),
 }
 
 /// What an operator asks.
@@ -33,6 +38,17 @@ pub struct OperatorInput {
     pub dry_run: bool,
 }
 
+/// What somebody says of a grant that they reviewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewInput {
+    /// Which.
+    pub grant_id: GrantId,
+    /// What they found.
+    pub note: String,
+    /// Who, as they named themselves.
+    pub operator: OperatorName,
+}
+
 /// Why an input can't be acted on. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadInput {
@@ -40,10 +56,14 @@ pub enum BadInput {
     Timer(String),
     /// An operator's, with everything that is wrong with it.
     Operator(Vec<String>),
+    /// One on reviews, with everything that is wrong with it.
+    Review(Vec<String>),
 }
 
 const SELECTORS: [&str; 4] = ["grant_id", "ticket", "person", "tenant"];
 const OTHERS: [&str; 4] = ["source", "reason", "operator", "dry_run"];
+const REVIEWS: &str = "reviews";
+const OF_A_REVIEW: [&str; 3] = ["reviewed", "note", "operator"];
 
 /// Reads an input.
 ///
@@ -56,6 +76,12 @@ pub fn parse(input: &Value) -> Result<Input, BadInput> {
     if fields.get("trigger").is_some_and(|trigger| trigger == "timer") {
         return timer(fields).map(Input::Timer).map_err(BadInput::Timer);
     }
+    if fields.contains_key(REVIEWS) {
+        return owed(fields).map(|()| Input::ReviewsOwed).map_err(BadInput::Review);
+    }
+    if fields.contains_key("reviewed") {
+        return reviewed(fields).map(Input::Reviewed).map_err(BadInput::Review);
+    }
     operator(fields).map(Input::Operator).map_err(BadInput::Operator)
 }
 
@@ -65,13 +91,8 @@ fn timer(fields: &Map<String, Value>) -> Result<GrantId, String> {
 }
 
 fn operator(fields: &Map<String, Value>) -> Result<OperatorInput, Vec<String>> {
-    let mut problems = Vec::new();
-    for name in fields.keys() {
-        if !SELECTORS.contains(&name.as_str()) && !OTHERS.contains(&name.as_str()) {
-            problems.push(format!("{} is not known here; known are {}", shown(name), known()));
-        }
-    }
-    let mut read = Read { fields, problems };
+    let known: Vec<&str> = SELECTORS.into_iter().chain(OTHERS).collect();
+    let mut read = Read::new(fields, &known);
     let source = read.id("source", Source::new);
     let selector = read.selector(source);
     let reason = read.reason();
@@ -85,9 +106,25 @@ fn operator(fields: &Map<String, Value>) -> Result<OperatorInput, Vec<String>> {
     }
 }
 
-fn known() -> String {
-    let names: Vec<String> = SELECTORS.iter().chain(&OTHERS).map(|name| format!("`{name}`")).collect();
-    names.join(", ")
+fn owed(fields: &Map<String, Value>) -> Result<(), Vec<String>> {
+    let mut read = Read::new(fields, &[REVIEWS]);
+    if fields.get(REVIEWS).is_none_or(|reviews| reviews != "owed") {
+        read.problems.push("`reviews` can be `owed` and nothing else".to_owned());
+    }
+    if read.problems.is_empty() { Ok(()) } else { Err(read.problems) }
+}
+
+fn reviewed(fields: &Map<String, Value>) -> Result<ReviewInput, Vec<String>> {
+    let mut read = Read::new(fields, &OF_A_REVIEW);
+    let grant_id = read.id("reviewed", GrantId::new);
+    let note = read.words("note", "say what you found in `note`: it is kept in the grant's record");
+    let operator = read.operator();
+    match (grant_id, note, operator, read.problems) {
+        (Some(grant_id), Some(note), Some(operator), problems) if problems.is_empty() => {
+            Ok(ReviewInput { grant_id, note, operator })
+        }
+        (.., problems) => Err(problems),
+    }
 }
 
 struct Read<'a> {
@@ -95,7 +132,15 @@ struct Read<'a> {
     problems: Vec<String>,
 }
 
-impl Read<'_> {
+impl<'a> Read<'a> {
+    fn new(fields: &'a Map<String, Value>, known: &[&str]) -> Self {
+        let unknown = fields.keys().filter(|name| !known.contains(&name.as_str()));
+        let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+        let problem =
+            |name: &String| format!("{} is not known here; known are {}", shown(name), names.join(", "));
+        Self { fields, problems: unknown.map(problem).collect() }
+    }
+
     fn problem<T>(&mut self, problem: impl Into<String>) -> Option<T> {
         self.problems.push(problem.into());
         None
@@ -136,21 +181,25 @@ impl Read<'_> {
     }
 
     fn reason(&mut self) -> Option<String> {
-        const WANTED: &str = "say why in `reason`: it is kept in the grant's record";
-        if !self.fields.contains_key("reason") {
-            return self.problem(WANTED);
+        self.words("reason", "say why in `reason`: it is kept in the grant's record")
+    }
+
+    /// A field in somebody's own words.
+    fn words(&mut self, name: &str, wanted: &str) -> Option<String> {
+        if !self.fields.contains_key(name) {
+            return self.problem(wanted);
         }
-        let reason = self.text("reason")?;
-        if reason.is_empty() {
-            return self.problem(WANTED);
+        let words = self.text(name)?;
+        if words.is_empty() {
+            return self.problem(wanted);
         }
-        if reason.chars().count() > REASON_CHARS_MAX {
-            return self.problem(format!("`reason` has more than {REASON_CHARS_MAX} characters"));
+        if words.chars().count() > REASON_CHARS_MAX {
+            return self.problem(format!("`{name}` has more than {REASON_CHARS_MAX} characters"));
         }
-        if reason.chars().any(char::is_control) {
-            return self.problem("`reason` holds control characters, such as line breaks");
+        if words.chars().any(char::is_control) {
+            return self.problem(format!("`{name}` holds control characters, such as line breaks"));
         }
-        Some(reason)
+        Some(words)
     }
 
     fn operator(&mut self) -> Option<OperatorName> {
@@ -224,6 +273,39 @@ mod tests {
     }
 
     #[test]
+    fn reviews_are_listed_or_one_is_done() {
+        assert_eq!(parse(&json!({ "reviews": "owed" })), Ok(Input::ReviewsOwed));
+        let done = |note: &str, operator: &str| {
+            parse(&json!({ "reviewed": format!(" {ID}"), "note": note, "operator": operator }))
+        };
+        let expected = ReviewInput {
+            grant_id: GrantId::new(ID).unwrap(),
+            note: "as it should be".to_owned(),
+            operator: OperatorName::new("carl@example.com").unwrap(),
+        };
+        assert_eq!(done("as it should be ", "carl@example.com"), Ok(Input::Reviewed(expected)));
+        for (input, expected) in [
+            (json!({ "reviews": "all" }), &["`reviews` can be `owed`"][..]),
+            (
+                json!({ "reviews": true, "tenant": "acme" }),
+                &["`tenant` is not known here", "`reviews` can be"],
+            ),
+            (json!({ "reviewed": "g-1" }), &["grant id `g-1`", "say what you found", "say who you are"]),
+            (
+                json!({ "reviewed": ID, "note": "a\nb", "operator": "", "reason": "x" }),
+                &["`reason` is not known here; known are `reviewed`", "`note` holds control", "operator"],
+            ),
+        ] {
+            let Err(BadInput::Review(problems)) = parse(&input) else { unreachable!("{input}") };
+            assert_told(&problems, expected);
+        }
+        let Err(BadInput::Review(problems)) = done(&"x".repeat(1001), "carl") else {
+            unreachable!("too long")
+        };
+        assert_told(&problems, &["`note` has more than 1000"]);
+    }
+
+    #[test]
     fn a_dry_run_is_said_without_quotes() {
         let Ok(Input::Operator(input)) = with_selector(json!({ "tenant": "acme", "dry_run": true })) else {
             unreachable!("it is an operator's input")
@@ -237,6 +319,10 @@ mod tests {
 
     fn assert_problems(result: Result<Input, BadInput>, expected: &[&str]) {
         let Err(BadInput::Operator(problems)) = result else { unreachable!("{result:?}") };
+        assert_told(&problems, expected);
+    }
+
+    fn assert_told(problems: &[String], expected: &[&str]) {
         assert_eq!(problems.len(), expected.len(), "{problems:?}");
         for (problem, part) in problems.iter().zip(expected) {
             assert!(problem.contains(part), "`{problem}` does not say `{part}`");

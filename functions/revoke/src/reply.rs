@@ -1,7 +1,10 @@
 //! What the revoke function answers: a sentence for the whole, and one for each grant.
 
 use curfew_app::revoke::Selector;
-use curfew_runtime::revocation::{GrantReport, GrantResult};
+use curfew_domain::grant::Grant;
+use curfew_domain::ids::GrantId;
+use curfew_runtime::revocation::{GrantFacts, GrantReport, GrantResult};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -14,6 +17,9 @@ pub struct Reply {
     pub message: String,
     /// Every grant that was looked at.
     pub grants: Vec<GrantReport>,
+    /// Reviews that are owed, if that was asked: those first that are owed longest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reviews: Option<Vec<ReviewOwed>>,
     /// Everything that is wrong with the input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -22,14 +28,28 @@ pub struct Reply {
     pub example: Option<Value>,
 }
 
+/// A grant that somebody has to look at, once it has ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewOwed {
+    /// Which.
+    pub grant_id: GrantId,
+    /// Since when.
+    pub since: Timestamp,
+    /// What it is.
+    #[serde(flatten)]
+    pub grant: GrantFacts,
+}
+
 impl Reply {
+    fn saying(ok: bool, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { ok, message, grants: Vec::new(), reviews: None, problems: Vec::new(), example: None }
+    }
+
     /// The input can't be acted on.
     #[must_use]
     pub fn bad_input(problems: Vec<String>) -> Self {
         Self {
-            ok: false,
-            message: "nothing was changed, because the input can't be acted on".to_owned(),
-            grants: Vec::new(),
             problems,
             example: Some(json!({
                 "grant_id": "g-abcdefghijklmnopqrstuvwxyz",
@@ -37,13 +57,45 @@ impl Reply {
                 "operator": "you@example.com",
                 "dry_run": true,
             })),
+            ..Self::saying(false, NOTHING_CHANGED)
         }
+    }
+
+    /// An input on reviews can't be acted on.
+    #[must_use]
+    pub fn bad_review(problems: Vec<String>) -> Self {
+        Self {
+            problems,
+            example: Some(json!({
+                "reviewed": "g-abcdefghijklmnopqrstuvwxyz",
+                "note": "what was done in CloudTrail is what the incident needed",
+                "operator": "you@example.com",
+            })),
+            ..Self::saying(false, NOTHING_CHANGED)
+        }
+    }
+
+    /// The reviews that are owed.
+    #[must_use]
+    pub fn of_reviews(grants: &[Grant]) -> Self {
+        let owed = |grant: &Grant| {
+            let since = grant.review_owed_since()?;
+            Some(ReviewOwed { grant_id: grant.id().clone(), since, grant: grant.into() })
+        };
+        let reviews: Vec<ReviewOwed> = grants.iter().filter_map(owed).collect();
+        let message = match reviews.as_slice() {
+            [] => format!("no review is owed; {LAG}"),
+            [first, ..] => {
+                format!("{} review(s) are owed, the longest since {}; {LAG}", reviews.len(), first.since)
+            }
+        };
+        Self { reviews: Some(reviews), ..Self::saying(true, message) }
     }
 
     /// Nothing was found, or what was asked is not clear.
     #[must_use]
     pub fn nothing(ok: bool, message: impl Into<String>) -> Self {
-        Self { ok, message: message.into(), grants: Vec::new(), problems: Vec::new(), example: None }
+        Self::saying(ok, message)
     }
 
     /// What became of each grant.
@@ -54,7 +106,7 @@ impl Reply {
             [one] => one.message.clone(),
             many => summary(many),
         };
-        Self { ok, message, grants, problems: Vec::new(), example: None }
+        Self { grants, ..Self::saying(ok, message) }
     }
 
     /// The same, saying that there may be more.
@@ -73,7 +125,7 @@ impl Reply {
              `dry_run` to end them",
             grants.len()
         );
-        Self { ok: true, message, grants, problems: Vec::new(), example: None }
+        Self { grants, ..Self::saying(true, message) }
     }
 }
 
@@ -131,10 +183,12 @@ pub fn found_nothing(selector: &Selector) -> Reply {
     }
 }
 
+const NOTHING_CHANGED: &str = "nothing was changed, because the input can't be acted on";
+
 /// How to find a grant's id.
 pub const FIND: &str = "find ids by `ticket`, `person` or `tenant` with `\"dry_run\": true`";
 
-/// The indexes by person and tenant are a moment behind the ledger.
+/// The indexes by person, by tenant and of reviews are a moment behind the ledger.
 const LAG: &str = "what was granted in the last seconds may not be listed yet, so look once more in a moment";
 
 #[cfg(test)]

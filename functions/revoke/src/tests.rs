@@ -1,7 +1,10 @@
 //! The revoke function from input to reply, on an AWS in memory.
 
+mod reviews;
+
 use std::sync::{Arc, Mutex};
 
+use curfew_app::Rules;
 use curfew_app::open::{self, Opened};
 use curfew_app::ports;
 use curfew_domain::grant::{Grant, State};
@@ -11,6 +14,7 @@ use curfew_runtime::error::Remedy;
 use curfew_runtime::revocation::GrantResult;
 use curfew_runtime::{FunctionError, Invocation, Metrics};
 use curfew_testkit::fixtures::{self, ANA, managed_request, request, request_of};
+use curfew_testkit::guardrails::permissive;
 use curfew_testkit::{CallName, Delivery, Fault, MemoryPorts, Task, World};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -42,10 +46,13 @@ impl Bench {
     }
 
     fn open(&self, request: AccessRequest) -> Grant {
+        self.open_under(permissive(&fixtures::catalog()), request)
+    }
+
+    fn open_under(&self, rules: Rules<'_>, request: AccessRequest) -> Grant {
         let ports = self.world.invocation();
-        let catalog = fixtures::catalog();
         let settings = fixtures::settings();
-        let opened = self.world.finish(open::open(&ports, &catalog, request, settings)).unwrap().unwrap();
+        let opened = self.world.finish(open::open(&ports, rules, request, settings)).unwrap().unwrap();
         let Opened::Activated(grant) = opened else { unreachable!("{opened:?}") };
         *grant
     }
@@ -351,7 +358,7 @@ fn a_grant_that_is_being_opened_is_ended_but_not_called_proven() {
     let ports = bench.world.invocation();
     let catalog = fixtures::catalog();
     let settings = fixtures::settings();
-    let mut opening = Task::new(open::open(&ports, &catalog, request("CHG-1"), settings));
+    let mut opening = Task::new(open::open(&ports, permissive(&catalog), request("CHG-1"), settings));
     bench.world.plan(Fault::hold(CallName::Attach));
     assert!(bench.world.run(&mut opening).is_err(), "its attach is held back");
 

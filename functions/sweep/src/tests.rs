@@ -11,6 +11,7 @@ use curfew_domain::window::plus;
 use curfew_runtime::error::Remedy;
 use curfew_runtime::{FunctionError, Invocation, Metrics};
 use curfew_testkit::fixtures::{self, request};
+use curfew_testkit::guardrails::permissive;
 use curfew_testkit::{CallName, Delivery, Fault, MemoryPorts, World};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -33,8 +34,11 @@ impl Bench {
         let ports = self.world.invocation();
         let catalog = fixtures::catalog();
         let settings = fixtures::settings();
-        let opened =
-            self.world.finish(open::open(&ports, &catalog, request(ticket), settings)).unwrap().unwrap();
+        let opened = self
+            .world
+            .finish(open::open(&ports, permissive(&catalog), request(ticket), settings))
+            .unwrap()
+            .unwrap();
         let Opened::Activated(grant) = opened else { unreachable!("{opened:?}") };
         *grant
     }

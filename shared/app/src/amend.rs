@@ -1,13 +1,16 @@
-//! Amendments: a later approval on the same ticket changes the window of a live grant.
+//! Amendments: a later approval on the same ticket changes the window of a live grant; an earlier end that its sender
+//! tells of needs none.
 //!
 //! The ledger says it first, then AWS is brought to agree, then the ledger keeps AWS's word on it: the order
 //! of an opening, under a lease like an opening's. As long as one change is under way no other begins, so a
 //! document that lands late is never older than one that was confirmed. A change that was cut short is made
 //! again by the sweep, or by whoever delivers its approval again.
 
+use std::cmp::Ordering;
+
 use curfew_domain::catalog::Catalog;
 use curfew_domain::decision::{
-    DecisionFacts, Denial, DenialCode, decide_change, newest_approval_that_counts,
+    DecisionFacts, Denial, DenialCode, decide_change, newest_approval_that_counts, takes_away,
 };
 use curfew_domain::effect::Effect;
 use curfew_domain::event::Actor;
@@ -18,6 +21,7 @@ use futures_util::future::join;
 use jiff::Timestamp;
 
 use crate::close::{self, Drive};
+use crate::guard::{Rules, judge};
 use crate::open::{OpenSettings, Opened, activate, record_denial};
 use crate::ports::{
     AccessPort, ClaimWrite, Clock, Commit, CommitWrite, EffectError, Failure, Ledger, LedgerError, Ports,
@@ -25,65 +29,98 @@ use crate::ports::{
 };
 use crate::revoke::{self, Revoked};
 
-/// Changes the window of an active grant as a later approval asks.
+/// Changes the window of an active grant as a later approval asks; or, if it gets an earlier end, as the approval in
+/// force already allows.
 pub(crate) async fn amend<P: Ports>(
     ports: &P,
-    catalog: &Catalog,
-    stored: Stored,
+    rules: Rules<'_>,
+    grant: Grant,
     request: &AccessRequest,
     facts: &DecisionFacts,
     settings: OpenSettings<'_>,
 ) -> Result<Opened, LedgerError> {
-    let grant = stored.grant;
-    match newest_approval_that_counts(catalog, request) {
-        Some(approved_at) if approved_at > grant.approved_at() => {}
+    let is_newer = match newest_approval_that_counts(rules.catalog, request) {
+        Some(approved_at) if approved_at > grant.approved_at() => true,
         Some(approved_at) if approved_at < grant.approved_at() => {
             return Ok(Opened::Superseded(Box::new(grant)));
         }
-        _ => return Ok(Opened::Conflict(Box::new(grant))),
-    }
-    let plan = match decide_change(catalog, request, facts, grant.window()) {
-        Ok(plan) => plan,
-        Err(denial) => {
-            return match end_instead(ports, catalog, &grant, request, &denial).await? {
+        Some(_) => false,
+        None => return Ok(Opened::Conflict(Box::new(grant))),
+    };
+    let takes_away = takes_away(request, grant.window(), facts.now);
+    let judged = match decide_change(rules.catalog, request, facts, grant.window()) {
+        Ok(plan) if is_newer || plan.window.shortens(grant.window()) => {
+            judge(ports, rules, plan, facts.now, Some(grant.window())).await?
+        }
+        Ok(_) => return Ok(Opened::Conflict(Box::new(grant))),
+        Err(_) if !is_newer && !takes_away => return Ok(Opened::Conflict(Box::new(grant))),
+        Err(denial) => Err(denial),
+    };
+    let permitted = match judged {
+        Ok(permitted) => permitted,
+        Err(denial) if can_not_be_had(&denial) && ends_earlier(request, &grant) => {
+            return match end(ports, &grant, request, &denial).await? {
                 Some(ended) => Ok(ended),
-                None => record_denial(ports, request, facts, denial).await,
+                None => record_denial(ports, rules, request, facts, denial).await,
             };
         }
+        Err(denial) => return record_denial(ports, rules, request, facts, denial).await,
     };
     let lease_until = ports.invocation().lease_until;
-    let amendment = Amendment { plan, sweep_grace: settings.sweep_grace, lease_until };
+    let amendment = Amendment { permitted, sweep_grace: settings.sweep_grace, lease_until };
     let previous_end = grant.window().expires_at();
     let command = Command::Amend(Box::new(amendment));
     Ok(changed(begin(ports, grant, command, Actor::GrantFunction).await?, previous_end))
 }
 
-/// Ends a grant that a later approval shortens in a way that can't be had: to an end that is past by now, or under
-/// rules that are stricter than when it began. It must not go on for longer than was approved last.
-///
-/// None, if that is not what the request is.
-pub(crate) async fn end_instead<P: Ports>(
-    ports: &P,
+/// Whether a request that was denied as one of its own shortens a live grant: then it is that which has to be decided.
+/// By approvals that are older than the one in force it does not.
+pub(crate) fn is_shortening(
     catalog: &Catalog,
+    grant: &Grant,
+    request: &AccessRequest,
+    now: Timestamp,
+) -> bool {
+    let approved_at = newest_approval_that_counts(catalog, request);
+    matches!(grant.state(), State::Active { .. })
+        && ends_earlier(request, grant)
+        && approved_at.is_some_and(|at| match at.cmp(&grant.approved_at()) {
+            Ordering::Less => false,
+            Ordering::Equal => takes_away(request, grant.window(), now),
+            Ordering::Greater => true,
+        })
+}
+
+fn ends_earlier(request: &AccessRequest, grant: &Grant) -> bool {
+    matches!(request.window.end, Some(WindowEnd::At(end)) if end < grant.window().expires_at())
+}
+
+/// Whether a denial says that what was approved can't be had: its end is past by now, or rules are stricter than when
+/// the grant began. As opposed to one that says that something is wrong with the request.
+fn can_not_be_had(denial: &Denial) -> bool {
+    matches!(
+        denial.code,
+        DenialCode::WindowOver
+            | DenialCode::WindowEmpty
+            | DenialCode::WindowTooLong
+            | DenialCode::NotPermitted
+            | DenialCode::Forbidden
+    )
+}
+
+/// Ends a grant that is shortened in a way that can't be had. It must not go on for longer than was approved last.
+///
+/// None, if somebody else has ended it.
+async fn end<P: Ports>(
+    ports: &P,
     grant: &Grant,
     request: &AccessRequest,
     denial: &Denial,
 ) -> Result<Option<Opened>, LedgerError> {
-    let too_late =
-        matches!(denial.code, DenialCode::WindowOver | DenialCode::WindowEmpty | DenialCode::WindowTooLong);
-    if !too_late || !matches!(grant.state(), State::Active { .. }) {
-        return Ok(None);
-    }
-    let is_later = newest_approval_that_counts(catalog, request).is_some_and(|at| at > grant.approved_at());
-    let shortens =
-        matches!(request.window.end, Some(WindowEnd::At(end)) if end < grant.window().expires_at());
-    if !is_later || !shortens {
-        return Ok(None);
-    }
     let begin = BeginClosing {
         cause: Cause::Revoked,
         actor: Actor::Source(request.source.clone()),
-        reason: format!("a later approval shortened it to an end that it can't have: {}", denial.reason),
+        reason: format!("it was shortened to an end that it can't have: {}", denial.reason),
         settled: false,
     };
     Ok(match revoke::revoke(ports, grant.id(), begin).await? {

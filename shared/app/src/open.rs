@@ -3,7 +3,6 @@
 //! decide → write down → attach ‖ set timer → write down. Three serial round trips, four calls. Whatever
 //! fails after the first write is taken back here, or by the sweep.
 
-use curfew_domain::catalog::Catalog;
 use curfew_domain::decision::{DecisionFacts, Denial, Plan, decide, resolve_principal};
 use curfew_domain::effect::{Effect, Proof, TimerKind};
 use curfew_domain::event::Actor;
@@ -16,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::amend;
 use crate::close::{self, Drive, Ended};
+use crate::guard::{Rules, judge};
 use crate::ports::{
     AccessPort, ClaimWrite, Clock, Commit, CommitWrite, DeniedRequest, EffectError, Failure, Ledger,
     LedgerError, OpenWrite, Ports, TimerPort,
@@ -97,15 +97,20 @@ pub enum Opened {
 /// [`LedgerError`], if the ledger failed; a redelivery may succeed if it is retryable.
 pub async fn open<P: Ports>(
     ports: &P,
-    catalog: &Catalog,
+    rules: Rules<'_>,
     request: AccessRequest,
     settings: OpenSettings<'_>,
 ) -> Result<Opened, LedgerError> {
     let now = ports.clock().now();
+    let request = rules.catalog.with_main_addresses(request);
     let facts = DecisionFacts { now, own_account: settings.own_account.to_owned() };
-    let plan = match decide(catalog, &request, &facts) {
-        Ok(plan) => plan,
-        Err(denial) => return deny(ports, catalog, &request, &facts, denial).await,
+    let judged = match decide(rules.catalog, &request, &facts) {
+        Ok(plan) => judge(ports, rules, plan, now, None).await?,
+        Err(denial) => Err(denial),
+    };
+    let permitted = match judged {
+        Ok(permitted) => permitted,
+        Err(denial) => return deny(ports, rules, &request, &facts, settings, denial).await,
     };
     for attempt in 0..ATTEMPTS_MAX {
         let opening = Opening {
@@ -114,12 +119,12 @@ pub async fn open<P: Ports>(
             lease_until: ports.invocation().lease_until,
             sweep_grace: settings.sweep_grace,
         };
-        let opened = transition::open(plan.clone(), opening, now);
+        let opened = transition::open(permitted.clone(), opening, now);
         match ports.ledger().open(&opened.grant, &opened.events).await? {
             OpenWrite::Written => return finish(ports, opened).await,
             OpenWrite::TicketClosed => return Ok(Opened::TicketClosed),
             OpenWrite::EarlierTryChanged => break,
-            OpenWrite::Exists(stored) => match answer_existing(&stored.grant, &plan, attempt) {
+            OpenWrite::Exists(stored) => match answer_existing(&stored.grant, permitted.plan(), attempt) {
                 Existing::Failed => {}
                 Existing::Answer(answer) => return Ok(answer),
                 // What is over is not made again: the sweep ends it.
@@ -128,7 +133,7 @@ pub async fn open<P: Ports>(
                 }
                 Existing::CutShort => return amend::again(ports, stored.grant).await,
                 Existing::OtherApproval => {
-                    return amend::amend(ports, catalog, *stored, &request, &facts, settings).await;
+                    return amend::amend(ports, rules, stored.grant, &request, &facts, settings).await;
                 }
             },
         }
@@ -182,16 +187,17 @@ fn answer_existing(grant: &Grant, plan: &Plan, attempt: u32) -> Existing {
 }
 
 /// Denies, unless the request is an approval that was granted before: a retry that comes late gets the
-/// same answer, although its window may be over by now.
+/// same answer, although its window may be over by now. And unless it shortens what was: that is another decision.
 async fn deny<P: Ports>(
     ports: &P,
-    catalog: &Catalog,
+    rules: Rules<'_>,
     request: &AccessRequest,
     facts: &DecisionFacts,
+    settings: OpenSettings<'_>,
     denial: Denial,
 ) -> Result<Opened, LedgerError> {
     let digest = request.digest();
-    if let Ok(principal) = resolve_principal(catalog, request) {
+    if let Ok(principal) = resolve_principal(rules.catalog, request) {
         let mut found: Option<Grant> = None;
         let mut newest: Option<Grant> = None;
         for attempt in 0..ATTEMPTS_MAX {
@@ -231,23 +237,29 @@ async fn deny<P: Ports>(
                 Opened::Duplicate(grant)
             });
         }
-        if let Some(grant) = newest
-            && let Some(ended) = amend::end_instead(ports, catalog, &grant, request, &denial).await?
+        if let Some(grant) =
+            newest.filter(|grant| amend::is_shortening(rules.catalog, grant, request, facts.now))
         {
-            return Ok(ended);
+            return amend::amend(ports, rules, grant, request, facts, settings).await;
         }
     }
-    record_denial(ports, request, facts, denial).await
+    record_denial(ports, rules, request, facts, denial).await
 }
 
 /// Denies for good, and keeps it on record.
 pub(crate) async fn record_denial<P: Ports>(
     ports: &P,
+    rules: Rules<'_>,
     request: &AccessRequest,
     facts: &DecisionFacts,
     denial: Denial,
 ) -> Result<Opened, LedgerError> {
-    let denied = DeniedRequest::of(request, denial.code.as_str(), &denial.reason, facts.now);
+    let denied = DeniedRequest {
+        guardrails: denial.guardrails.clone(),
+        catalog_digest: rules.catalog.digest().to_owned(),
+        guardrails_digest: rules.guardrails.digest().to_owned(),
+        ..DeniedRequest::of(request, denial.code.as_str(), &denial.reason, facts.now)
+    };
     ports.ledger().record_denial(&denied).await?;
     Ok(Opened::Denied(denial))
 }

@@ -10,7 +10,7 @@ use curfew_domain::access::{Attachment, Route};
 use curfew_domain::effect::{AccessChange, Proof, Timer};
 use curfew_domain::event::Event;
 use curfew_domain::grant::Grant;
-use curfew_domain::ids::{DeliveryId, Email, GrantId, RoleName, Source, TenantId, TicketId};
+use curfew_domain::ids::{DeliveryId, Email, GrantId, GuardrailId, RoleName, Source, TenantId, TicketId};
 use curfew_domain::principal::Principal;
 use curfew_domain::request::{AccessRequest, TicketClosed};
 use curfew_domain::transition::{BeginClosing, Illegal, Stored, Transition};
@@ -76,12 +76,18 @@ pub struct DeniedRequest {
     pub code: String,
     /// Why, in words.
     pub reason: String,
+    /// The guardrails that denied it, if it was them.
+    pub guardrails: Vec<GuardrailId>,
+    /// The digest of the catalog that decided; empty, if there was no usable one.
+    pub catalog_digest: String,
+    /// The digest of the guardrails that decided; empty, if there were no usable ones.
+    pub guardrails_digest: String,
     /// When.
     pub at: Timestamp,
 }
 
 impl DeniedRequest {
-    /// The record of a denied request.
+    /// The record of a denied request, without what decided it.
     #[must_use]
     pub fn of(request: &AccessRequest, code: &str, reason: &str, at: Timestamp) -> Self {
         Self {
@@ -94,6 +100,9 @@ impl DeniedRequest {
             request_digest: request.digest(),
             code: code.to_owned(),
             reason: reason.to_owned(),
+            guardrails: Vec::new(),
+            catalog_digest: String::new(),
+            guardrails_digest: String::new(),
             at,
         }
     }
@@ -278,7 +287,7 @@ pub struct Story {
 
 /// The ledger: grants, their events, their tickets.
 ///
-/// Reads by id and by ticket are consistent. Reads by person, by tenant and of what is due go through
+/// Reads by id and by ticket are consistent. Reads by person, by tenant, of reviews and of what is due go through
 /// indexes that lag: what they find must be decided on the grant itself.
 pub trait Ledger: Send + Sync {
     /// Writes a new grant with its events and its ticket's link, and adds it to the holders of its
@@ -373,6 +382,9 @@ pub trait Ledger: Send + Sync {
         tenant: &TenantId,
         principal: &Principal,
     ) -> impl Future<Output = Result<Vec<GrantId>, LedgerError>> + Send;
+
+    /// Grants that somebody owes a review, those first that owe it longest.
+    fn reviews_owed(&self) -> impl Future<Output = Result<Vec<GrantId>, LedgerError>> + Send;
 
     /// At most `limit` pieces of work that are due at `now`, in [`Due::order`], those after `after` only.
     fn due(

@@ -85,6 +85,8 @@ async fn begin<P: Ports>(ports: &P, id: &GrantId, begin: &BeginClosing) -> Resul
         | Illegal::NotNewer
         | Illegal::OtherAccess
         | Illegal::TooManyChanges
+        | Illegal::NoReviewOwed
+        | Illegal::ReviewTooEarly
         | Illegal::NoDrift => Begun::Done(Revoked::NotDue(Box::new(stored.grant))),
     })
 }

@@ -96,7 +96,7 @@ fn grant_json(state: Value) -> Value {
             "kind": "scheduler", "name": format!("curfew-{ID}"), "fires_at": "2026-11-21T02:03:00Z",
             "overdue_at": "2026-11-21T02:04:00Z"
         },
-        "catalog_digest": "c1", "approved_at": OPENED_AT, "opened_at": OPENED_AT, "chain": { "seq": 0, "head": "" }, "state": state
+        "catalog_digest": "c1", "guardrails_digest": "g1", "permitted_by": ["approved"], "approved_at": OPENED_AT, "opened_at": OPENED_AT, "chain": { "seq": 0, "head": "" }, "state": state
     })
 }
 
@@ -115,6 +115,13 @@ pub(crate) fn grant_with(state: Value, access: &Access, version: u64) -> Grant {
 pub(crate) fn privileged(state: Value) -> Grant {
     let mut grant = grant_json(state);
     grant["privileged"] = json!(true);
+    serde_json::from_value(grant).unwrap()
+}
+
+/// A grant with a review.
+pub(crate) fn reviewed(state: Value, review: Value) -> Grant {
+    let mut grant = grant_json(state);
+    grant["review"] = review;
     serde_json::from_value(grant).unwrap()
 }
 
@@ -155,6 +162,22 @@ fn any_proof() -> impl Strategy<Value = Value> {
             Some(id) => json!({ "found": found, "at": at, "aws_request_id": id }),
             None => json!({ "found": found, "at": at }),
         })
+}
+
+fn any_review() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        2 => Just(Value::Null),
+        1 => any_time().prop_map(|since| json!({ "name": "owed", "since": since })),
+        1 => any_time().prop_map(|at| json!({ "name": "done", "at": at })),
+    ]
+}
+
+fn any_basis() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!({ "kind": "approvals" })),
+        any_time().prop_map(|since| json!({ "kind": "on-call", "since": since })),
+        any_time().prop_map(|since| json!({ "kind": "break-glass", "since": since })),
+    ]
 }
 
 fn any_state() -> impl Strategy<Value = Value> {
@@ -201,7 +224,8 @@ pub(crate) fn any_grant() -> impl Strategy<Value = Grant> {
     );
     let kind = proptest::sample::select(vec!["scheduler", "rule"]);
     let superseded = proptest::collection::vec("[0-9a-f]{64}", 0..3);
-    let was_changed = (any::<bool>(), superseded);
+    let permitted_by = proptest::collection::vec("[a-z][a-z0-9-]{0,20}", 0..3);
+    let was_changed = (any::<bool>(), superseded, any_review(), any_basis(), permitted_by);
     (
         any_state(),
         window,
@@ -219,6 +243,9 @@ pub(crate) fn any_grant() -> impl Strategy<Value = Grant> {
                 let mut grant = grant_json(state);
                 grant["privileged"] = json!(was_changed.0);
                 grant["superseded"] = json!(was_changed.1);
+                grant["review"] = was_changed.2;
+                grant["request"]["basis"] = was_changed.3;
+                grant["permitted_by"] = json!(was_changed.4);
                 grant["window"] = window;
                 grant["request"]["window"] = asked;
                 grant["request"]["justification"] = json!(justification);

@@ -5,6 +5,7 @@
 //! there are, and what AWS says to it, is not known here.
 
 mod denial;
+mod quorum;
 mod rules;
 
 use jiff::Timestamp;
@@ -12,12 +13,14 @@ use jiff::Timestamp;
 use crate::access::{Access, Route};
 use crate::catalog::{Catalog, Role, RoleAccess, Tenant};
 use crate::document::{fits, render};
-use crate::ids::{GrantId, GrantIdentity};
+use crate::event::Decided;
+use crate::ids::{Email, GrantId, GrantIdentity, GuardrailId};
 use crate::principal::Principal;
 use crate::request::AccessRequest;
-use crate::window::{Window, whole_second};
+use crate::window::{Window, plus, whole_second};
 
 pub use denial::{Denial, DenialCode};
+pub use quorum::missing_approvals;
 pub use rules::{
     APPROVAL_AGE_LIMIT, CLOCK_SKEW, JUSTIFICATION_LIMIT, START_AHEAD_LIMIT, WINDOW_REMAINDER_MINIMUM,
 };
@@ -49,10 +52,50 @@ pub struct Plan {
     pub planned: PlannedAccess,
     /// Whether the role is privileged.
     pub privileged: bool,
-    /// When the newest approval that counts was given.
+    /// When the newest approval that counts was given; for a request that rests on none, since when it holds.
     pub approved_at: Timestamp,
+    /// Everybody whose approval counts, each human being once, by the address that the catalog has for them.
+    pub approvers: Vec<Email>,
+    /// Whether the requester is among those who approved; that counts for nothing.
+    pub self_approved: bool,
     /// The digest of the catalog that it was compared with.
     pub catalog_digest: String,
+}
+
+/// The guardrails' word that a plan may be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    /// The digest of the guardrails.
+    pub guardrails_digest: String,
+    /// Those that permit it, at least one.
+    pub permitted_by: Vec<GuardrailId>,
+    /// If somebody has to look at it afterwards: why, in the guardrail's words.
+    pub review: Option<String>,
+}
+
+/// A plan that the guardrails let pass: what can be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permitted {
+    pub(crate) plan: Plan,
+    pub(crate) permit: Permit,
+}
+
+impl Permitted {
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What decided it, for the record.
+    #[must_use]
+    pub fn decided(&self) -> Decided {
+        Decided {
+            catalog_digest: self.plan.catalog_digest.clone(),
+            guardrails_digest: self.permit.guardrails_digest.clone(),
+            permitted_by: self.permit.permitted_by.clone(),
+        }
+    }
 }
 
 /// What a plan attaches to its principal.
@@ -71,6 +114,12 @@ pub enum PlannedAccess {
 }
 
 impl Plan {
+    /// The plan, together with the guardrails' word on it.
+    #[must_use]
+    pub fn permitted(self, permit: Permit) -> Permitted {
+        Permitted { plan: self, permit }
+    }
+
     /// The id of this plan's grant. `attempt` is 0 for the first try; a grant that failed before it took
     /// effect leaves the next number free.
     #[must_use]
@@ -117,6 +166,13 @@ pub fn newest_approval_that_counts(catalog: &Catalog, request: &AccessRequest) -
     rules::newest_that_counts(catalog, request)
 }
 
+/// Whether a request asks for an earlier end of a window and for nothing else: it takes no newer approval than the one
+/// that the window rests on.
+#[must_use]
+pub fn takes_away(request: &AccessRequest, current: Window, now: Timestamp) -> bool {
+    rules::takes_away(request.window, current, whole_second(now))
+}
+
 type Subject<'a> = (&'a Tenant, &'a Role, &'a Principal);
 
 fn subject<'a>(catalog: &'a Catalog, request: &AccessRequest) -> Result<Subject<'a>, Denial> {
@@ -135,8 +191,8 @@ pub fn decide(catalog: &Catalog, request: &AccessRequest, facts: &DecisionFacts)
     decide_on(catalog, request, facts, None)
 }
 
-/// Decides a later approval on a grant that is live already: over which window it is had from now on. Limits
-/// apply to the whole of it, from the grant's start to the new end.
+/// Decides a request on a grant that is live already: over which window it is had from now on. Limits apply to the
+/// whole of it, from the grant's start to the new end. What only takes time away may rest on an approval of any age.
 ///
 /// # Errors
 /// As [`decide`].
@@ -157,7 +213,9 @@ fn decide_on(
 ) -> Result<Plan, Denial> {
     let now = whole_second(facts.now);
     let (tenant, role, principal) = subject(catalog, request)?;
-    let approved_at = rules::approvals(catalog, request, now)?;
+    let takes_away = current.is_some_and(|current| rules::takes_away(request.window, current, now));
+    let oldest = if takes_away { Timestamp::MIN } else { plus(now, -APPROVAL_AGE_LIMIT) };
+    let approved_at = rules::basis(catalog, request, now, oldest)?;
     rules::justification(&request.justification)?;
     let window = rules::window(request.window, role, now, current)?;
     rules::beginning(role, window, now)?;
@@ -170,6 +228,8 @@ fn decide_on(
         planned: planned(role, tenant, principal, window)?,
         privileged: role.privileged(),
         approved_at,
+        approvers: rules::approvers(catalog, request),
+        self_approved: rules::is_self_approved(catalog, request),
         catalog_digest: catalog.digest().to_owned(),
     })
 }

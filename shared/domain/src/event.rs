@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::effect::{Proof, Timer};
 use crate::grant::{Cause, Outcome};
-use crate::ids::{Email, GrantId, IdError, Source};
+use crate::ids::{Email, GrantId, GuardrailId, IdError, Source};
 use crate::request::AccessRequest;
 use crate::window::Window;
 
@@ -109,8 +109,9 @@ pub enum Fact {
     Requested {
         /// What was approved, by whom.
         request: Box<AccessRequest>,
-        /// Digest of the catalog that decided it.
-        catalog_digest: String,
+        /// What decided it.
+        #[serde(flatten)]
+        decided: Decided,
     },
     /// The grant was written down, before anything was changed in AWS.
     Opened {
@@ -174,6 +175,16 @@ pub enum Fact {
         /// What went wrong.
         reason: String,
     },
+    /// The guardrail that permitted the access wants somebody to look at it afterwards.
+    ReviewOwed {
+        /// Why, in the guardrail's words.
+        reason: String,
+    },
+    /// An operator looked at it.
+    Reviewed {
+        /// What they found, in their words.
+        note: String,
+    },
     /// A removal could not be proven, and will be tried again.
     RevocationFailed {
         /// What went wrong.
@@ -195,13 +206,27 @@ pub enum Fact {
     },
 }
 
+/// By which catalog and guardrails a request was found good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Digest of the catalog.
+    pub catalog_digest: String,
+    /// Digest of the guardrails.
+    #[serde(default)]
+    pub guardrails_digest: String,
+    /// The guardrails that permitted it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permitted_by: Vec<GuardrailId>,
+}
+
 /// A change of an active grant's window by a later approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowChange {
     /// What was approved, by whom.
     pub request: AccessRequest,
-    /// Digest of the catalog that decided it.
-    pub catalog_digest: String,
+    /// What decided it.
+    #[serde(flatten)]
+    pub decided: Decided,
     /// The window before.
     pub from: Window,
     /// The window from now on.
@@ -267,6 +292,8 @@ impl Fact {
             Self::OpeningFailed { .. } => "OpeningFailed",
             Self::RevocationFailed { .. } => "RevocationFailed",
             Self::Revoked { .. } => "Revoked",
+            Self::ReviewOwed { .. } => "ReviewOwed",
+            Self::Reviewed { .. } => "Reviewed",
         }
     }
 

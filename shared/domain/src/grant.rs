@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, Route};
 use crate::effect::{AccessChange, Effect, Proof, Timer};
-use crate::event::{Actor, Chain};
+use crate::event::{Actor, Chain, Decided};
 use crate::ids::{GrantId, GrantIdentity};
 use crate::request::AccessRequest;
 use crate::window::Window;
@@ -131,6 +131,22 @@ impl State {
     }
 }
 
+/// A review that a guardrail asks for after the access has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum Review {
+    /// Nobody has looked at it yet.
+    Owed {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// An operator has.
+    Done {
+        /// When.
+        at: Timestamp,
+    },
+}
+
 /// One role for one principal over one window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
@@ -149,7 +165,10 @@ pub struct Grant {
     pub(crate) route: Route,
     pub(crate) window: Window,
     pub(crate) timer: Timer,
-    pub(crate) catalog_digest: String,
+    #[serde(flatten)]
+    pub(crate) decided: Decided,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) review: Option<Review>,
     pub(crate) opened_at: Timestamp,
     pub(crate) chain: Chain,
     pub(crate) state: State,
@@ -253,10 +272,26 @@ impl Grant {
         &self.timer
     }
 
-    /// The digest of the catalog that decided it.
+    /// The catalog and the guardrails that decided it.
     #[must_use]
-    pub fn catalog_digest(&self) -> &str {
-        &self.catalog_digest
+    pub fn decided(&self) -> &Decided {
+        &self.decided
+    }
+
+    /// Since when somebody owes it a review. What never took effect is owed none.
+    #[must_use]
+    pub fn review_owed_since(&self) -> Option<Timestamp> {
+        match (&self.state, self.review) {
+            (State::Closed { outcome: Outcome::Failed, .. }, _) => None,
+            (_, Some(Review::Owed { since })) => Some(since),
+            (_, None | Some(Review::Done { .. })) => None,
+        }
+    }
+
+    /// Whether somebody has to look at it afterwards, or did.
+    #[must_use]
+    pub fn review(&self) -> Option<Review> {
+        self.review
     }
 
     /// When it was written down.

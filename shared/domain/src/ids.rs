@@ -127,6 +127,20 @@ identifier!(
     is_slug
 );
 identifier!(
+    /// A guardrail: the `@id` of a policy.
+    GuardrailId,
+    "guardrail",
+    "1 to 64 of a-z, 0-9, `-`, `_`, and first a letter or digit",
+    is_slug
+);
+identifier!(
+    /// A word that tenants and roles are labelled with, for guardrails to go by.
+    Label,
+    "label",
+    "1 to 64 of a-z, 0-9, `-`, `_`, and first a letter or digit",
+    is_slug
+);
+identifier!(
     /// A group that people are in.
     GroupName,
     "group",
@@ -152,6 +166,31 @@ identifier!(
     "1 to 128 of A-Z, a-z, 0-9 and `._:-`",
     |text| (1..=128).contains(&text.len()) && all(text, "._:-")
 );
+
+identifier!(
+    /// What a source calls a person, where it knows no address: `<source>:<account>`, for example `slack:U024BE7LH`.
+    /// Accounts differ in case.
+    SourceAccount,
+    "account",
+    "`<source>:<account>`, like `slack:U024BE7LH`: the account 1 to 128 of A-Z, a-z, 0-9 and `._:@+-`",
+    |text| text.split_once(':').is_some_and(|(source, account)| {
+        is_slug(source) && (1..=128).contains(&account.len()) && all(account, "._:@+-")
+    })
+);
+
+impl SourceAccount {
+    /// A person's account in a source.
+    ///
+    /// # Errors
+    /// [`IdError`] if the account is not one.
+    pub fn of(source: &Source, account: &str) -> Result<Self, IdError> {
+        Self::new(format!("{source}:{account}"))
+    }
+}
+
+/// The host of the addresses that [`Email::of_unknown_account`] makes: <https://www.rfc-editor.org/rfc/rfc2606>
+/// keeps it from ever being anybody's.
+const UNKNOWN_ACCOUNT_HOST: &str = "unknown-account.invalid";
 
 /// A person's identity: an email address in lower case, ASCII only.
 ///
@@ -179,6 +218,22 @@ impl Email {
         } else {
             Err(IdError::new("person", text, "a plain ASCII email address (letters, digits, `._+-`)"))
         }
+    }
+
+    /// The address that stands for an account which the catalog maps to nobody: no person's, so that whoever it
+    /// is about is refused as unknown, on record. What can't stand in an address is written as `_`.
+    #[must_use]
+    pub fn of_unknown_account(source: &Source, account: &str) -> Self {
+        let kept = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        let local: String = account.chars().take(120).map(kept).collect();
+        let local = format!("{source}.{}", if local.is_empty() { "_" } else { &local });
+        Self(format!("{}@{UNKNOWN_ACCOUNT_HOST}", local.to_ascii_lowercase()))
+    }
+
+    /// Whether it stands for an account that the catalog maps to nobody.
+    #[must_use]
+    pub fn is_unknown_account(&self) -> bool {
+        self.0.ends_with(&format!("@{UNKNOWN_ACCOUNT_HOST}"))
     }
 
     /// The address, in lower case.

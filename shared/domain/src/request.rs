@@ -19,6 +19,73 @@ pub enum Notice {
     TicketClosed(TicketClosed),
 }
 
+/// What a request rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Basis {
+    /// Its approvals.
+    #[default]
+    Approvals,
+    /// The requester is on call for an open incident, which is the request's ticket. Nobody has to approve; whether
+    /// that is enough, the guardrails say.
+    OnCall {
+        /// When the incident became theirs.
+        since: Timestamp,
+    },
+    /// An emergency: the requester takes the access and answers for it afterwards, if the guardrails let them.
+    BreakGlass {
+        /// When they asked.
+        since: Timestamp,
+    },
+}
+
+impl Basis {
+    /// Its name, in kebab case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Approvals => "approvals",
+            Self::OnCall { .. } => "on-call",
+            Self::BreakGlass { .. } => "break-glass",
+        }
+    }
+
+    /// When it came to be, where that is not a matter of approvals.
+    #[must_use]
+    pub fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::Approvals => None,
+            Self::OnCall { since } | Self::BreakGlass { since } => Some(since),
+        }
+    }
+
+    fn is_approvals(&self) -> bool {
+        *self == Self::Approvals
+    }
+}
+
+/// What the sender says of the ticket itself: lower-case words for guardrails, like `change` and `approved`.
+///
+/// Not part of what was approved: a ticket may change its state between two deliveries of one approval.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TicketFacts {
+    /// The kind of sender: `standard`, `servicenow`, `jira`, `pagerduty`, `slack`, `github`, `gitlab`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sender: String,
+    /// The kind of ticket, for example `change`, `request` or `incident`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// Its state, for example `approved` or `open`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state: String,
+}
+
+impl TicketFacts {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One approval of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
@@ -69,6 +136,12 @@ pub struct AccessRequest {
     pub window: WindowRequest,
     /// Who approved.
     pub approvals: Vec<Approval>,
+    /// What it rests on.
+    #[serde(default, skip_serializing_if = "Basis::is_approvals")]
+    pub basis: Basis,
+    /// What the sender says of the ticket.
+    #[serde(default, skip_serializing_if = "TicketFacts::is_empty")]
+    pub ticket_facts: TicketFacts,
     /// Why, in the requester's words.
     pub justification: String,
     /// The delivery that brought it; not part of what was approved.
@@ -91,6 +164,7 @@ impl AccessRequest {
             Some(WindowEnd::At(at)) => at.to_string(),
             Some(WindowEnd::After(span)) => span.as_secs().to_string(),
         };
+        let basis = self.basis.since().map(|since| format!("{} {since}", self.basis.name()));
         let mut hash = Sha256::new();
         let fixed = [
             self.source.as_str(),
@@ -103,7 +177,8 @@ impl AccessRequest {
             &end,
             &self.justification,
         ];
-        for part in fixed.into_iter().chain(approvals.iter().map(String::as_str)) {
+        let varying = approvals.iter().chain(&basis).map(String::as_str);
+        for part in fixed.into_iter().chain(varying) {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(part);
         }

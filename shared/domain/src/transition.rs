@@ -5,6 +5,7 @@
 //! one conditional write.
 
 mod claim;
+mod guard;
 mod illegal;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,15 +13,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::access::Access;
-use crate::decision::Plan;
+use crate::decision::Permitted;
 use crate::effect::{Effect, Proof, Timer, TimerKind};
-use crate::event::{Actor, Chain, Drift, DriftResponse, Event, Fact, WindowChange};
-use crate::grant::{Cause, Changing, Grant, Outcome, State};
+use crate::event::{Actor, Chain, Drift, DriftResponse, Event, Fact, OperatorName, WindowChange};
+use crate::grant::{Cause, Changing, Grant, Outcome, Review, State};
 use crate::ids::GrantId;
 use crate::retry::RETRY_PAUSE_FIRST;
 use crate::window::{Window, plus, whole_minute_up};
 
 pub use claim::{Claim, Stored};
+pub use guard::Guard;
 pub use illegal::Illegal;
 
 pub use crate::retry::{CLOSER_HEADSTART, RETRY_PAUSE_MAX, TICKET_DUE_AFTER};
@@ -55,20 +57,19 @@ pub struct Opening {
 
 /// Writes a grant down: the first transition, from nothing to `Opening`.
 #[must_use]
-pub fn open(plan: Plan, opening: Opening, now: Timestamp) -> Transition {
+pub fn open(permitted: Permitted, opening: Opening, now: Timestamp) -> Transition {
+    let decided = permitted.decided();
+    let Permitted { plan, permit } = permitted;
     let id = plan.grant_id(opening.attempt);
     let access = plan.access(&id);
     let timer = timer_for(&id, opening.timer, plan.window, opening.sweep_grace);
     let mut chain = Chain::new();
-    let events = vec![
+    let mut events = vec![
         chain.append(
             &id,
             now,
             Actor::Source(plan.request.source.clone()),
-            Fact::Requested {
-                request: Box::new(plan.request.clone()),
-                catalog_digest: plan.catalog_digest.clone(),
-            },
+            Fact::Requested { request: Box::new(plan.request.clone()), decided: decided.clone() },
         ),
         chain.append(
             &id,
@@ -83,6 +84,10 @@ pub fn open(plan: Plan, opening: Opening, now: Timestamp) -> Transition {
             },
         ),
     ];
+    let review = permit.review.map(|reason| {
+        events.push(chain.append(&id, now, Actor::GrantFunction, Fact::ReviewOwed { reason }));
+        Review::Owed { since: now }
+    });
     let grant = Grant {
         id,
         version: 1,
@@ -96,7 +101,8 @@ pub fn open(plan: Plan, opening: Opening, now: Timestamp) -> Transition {
         route: plan.route,
         window: plan.window,
         timer,
-        catalog_digest: plan.catalog_digest,
+        decided,
+        review,
         opened_at: now,
         chain,
         state: State::Opening { lease_until: opening.lease_until },
@@ -121,7 +127,7 @@ fn document_sha256(access: &Access) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amendment {
     /// What was decided on it: its window is the whole one, from the grant's start to the new end.
-    pub plan: Plan,
+    pub permitted: Permitted,
     /// How long after the timer's time the sweep waits for it.
     pub sweep_grace: SignedDuration,
     /// Until when this invocation may have a change in flight.
@@ -181,6 +187,13 @@ pub enum Command {
     },
     /// AWS confirmed the removal.
     Close(Removal),
+    /// Somebody looked at an ended grant that a review was owed on.
+    Review {
+        /// Who.
+        operator: OperatorName,
+        /// What they found.
+        note: String,
+    },
 }
 
 impl Command {
@@ -197,6 +210,7 @@ impl Command {
             Self::Overrule { .. } => "overrule the failed opening of",
             Self::RecordFailure { .. } => "record a failed removal of",
             Self::Close(_) => "close",
+            Self::Review { .. } => "record the review of",
         }
     }
 }
@@ -229,52 +243,6 @@ pub struct Removal {
     pub access: Proof,
     /// AWS's word on the timer; none where it deletes itself after firing.
     pub timer: Option<Proof>,
-}
-
-/// The condition under which a grant may begin closing: what a ledger checks in its conditional write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Guard {
-    /// Whether an `Active` grant may (an `Opening` one always may, if the times below hold).
-    pub from_active: bool,
-    /// If set: the window must be over at this time.
-    pub expired_at: Option<Timestamp>,
-    /// If set: an opening's lease must have run out at this time.
-    pub abandoned_at: Option<Timestamp>,
-}
-
-impl Guard {
-    /// The condition for a cause at a time.
-    #[must_use]
-    pub fn of(cause: Cause, now: Timestamp) -> Self {
-        match cause {
-            Cause::Expired => Self { from_active: true, expired_at: Some(now), abandoned_at: None },
-            Cause::Revoked => Self { from_active: true, expired_at: None, abandoned_at: None },
-            Cause::OpeningFailed => Self { from_active: false, expired_at: None, abandoned_at: None },
-            Cause::Abandoned => Self { from_active: false, expired_at: None, abandoned_at: Some(now) },
-        }
-    }
-
-    fn check(self, grant: &Grant) -> Result<(), Illegal> {
-        match &grant.state {
-            State::Opening { lease_until } => {
-                if self.abandoned_at.is_some_and(|now| now < *lease_until) {
-                    return Err(Illegal::LeaseHeld { until: *lease_until });
-                }
-            }
-            State::Active { .. } => {
-                if !self.from_active {
-                    return Err(Illegal::AlreadyActive);
-                }
-            }
-            State::Closing { .. } => return Err(Illegal::AlreadyClosing),
-            State::Closed { .. } => return Err(Illegal::AlreadyClosed),
-        }
-        let until = grant.window.expires_at();
-        if self.expired_at.is_some_and(|now| now < until) {
-            return Err(Illegal::NotExpired { until });
-        }
-        Ok(())
-    }
 }
 
 /// Applies `command` to `grant` at `now`.
@@ -430,6 +398,18 @@ pub fn transition(grant: &Grant, command: Command, now: Timestamp) -> Result<Tra
             Ok(step(grant, state, actor, Fact::RevocationRequested { reason }, now))
         }
         (State::Closing { .. }, Command::Overrule { .. }) => Err(Illegal::AlreadyClosing),
+        (State::Closed { .. }, Command::Review { operator, note }) => {
+            if grant.review_owed_since().is_none() {
+                return Err(Illegal::NoReviewOwed);
+            }
+            let actor = Actor::Operator(operator);
+            let mut transition = step(grant, grant.state.clone(), actor, Fact::Reviewed { note }, now);
+            transition.grant.review = Some(Review::Done { at: now });
+            Ok(transition)
+        }
+        (State::Opening { .. } | State::Active { .. } | State::Closing { .. }, Command::Review { .. }) => {
+            Err(Illegal::ReviewTooEarly)
+        }
         (
             State::Opening { .. } | State::Active { .. },
             Command::Overrule { .. } | Command::RecordFailure { .. } | Command::Close(_),
@@ -475,12 +455,16 @@ fn settled(grant: &Grant, now: Timestamp) -> Result<(), Illegal> {
 
 /// A later approval's window takes the place of the one in force. What is in AWS follows.
 fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transition, Illegal> {
-    let Amendment { plan, sweep_grace, lease_until } = amendment;
+    let Amendment { permitted, sweep_grace, lease_until } = amendment;
+    let decided = permitted.decided();
+    let Permitted { plan, permit } = permitted;
     let State::Active { activated_at, .. } = &grant.state else {
         return Err(Illegal::NotActive);
     };
     settled(grant, now)?;
-    if plan.approved_at <= grant.approved_at {
+    // Who has an approval has approved less than it, too: to take time away needs no newer one.
+    let rests_on_it = plan.approved_at == grant.approved_at && plan.window.shortens(grant.window);
+    if plan.approved_at <= grant.approved_at && !rests_on_it {
         return Err(Illegal::NotNewer);
     }
     if grant.superseded.len() >= CHANGES_MAX {
@@ -493,7 +477,7 @@ fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transiti
     let timer = timer_for(&grant.id, grant.timer.kind, plan.window, sweep_grace);
     let change = Box::new(WindowChange {
         request: plan.request.clone(),
-        catalog_digest: plan.catalog_digest.clone(),
+        decided: decided.clone(),
         from: grant.window,
         to: plan.window,
         document_sha256: document_sha256(&access),
@@ -519,9 +503,15 @@ fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transiti
     changed.route = plan.route;
     changed.window = plan.window;
     changed.timer = timer;
-    changed.catalog_digest = plan.catalog_digest;
+    changed.decided = decided;
     changed.privileged = plan.privileged;
     changed.approved_at = plan.approved_at;
+    // One review answers for the whole grant.
+    if let (Some(reason), None) = (permit.review, changed.review) {
+        changed.review = Some(Review::Owed { since: now });
+        let owed = Fact::ReviewOwed { reason };
+        transition.events.push(changed.chain.append(&grant.id, now, Actor::GrantFunction, owed));
+    }
     transition.effects = transition.grant.opening_effects();
     Ok(transition)
 }

@@ -76,6 +76,12 @@ impl Window {
         self.starts_at <= time && time < self.expires_at
     }
 
+    /// Whether this is `before` without its end: no second that is not in it, and an earlier end.
+    #[must_use]
+    pub fn shortens(self, before: Self) -> bool {
+        self.starts_at >= before.starts_at && self.expires_at < before.expires_at
+    }
+
     /// Whether the window is over at `time`.
     #[must_use]
     pub fn is_over_at(self, time: Timestamp) -> bool {

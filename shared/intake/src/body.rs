@@ -1,7 +1,7 @@
 //! Bodies: text within the limit, before anybody looks at what it says.
 //!
 //! The first step of intake, done for callers who have proven nothing yet: its cost is bounded by
-//! [`MAX_BODY_BYTES`], whatever is sent.
+//! the kind of sender, whatever is sent.
 
 use std::fmt;
 
@@ -10,18 +10,21 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::MAX_BODY_BYTES;
 
-/// The body of a webhook: UTF-8 text of at most [`MAX_BODY_BYTES`].
+/// The body of a webhook: UTF-8 text of bounded size.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body(String);
 
 /// Why a body is not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// Larger than [`MAX_BODY_BYTES`].
+    /// Larger than its source's kind of sender may send.
     #[error(
-        "the body is larger than {MAX_BODY_BYTES} bytes; send one approval a webhook, and link to long texts instead of quoting them"
+        "the body is larger than {limit} bytes; send one approval a webhook, and link to long texts instead of quoting them"
     )]
-    TooLarge,
+    TooLarge {
+        /// How many bytes it may have.
+        limit: usize,
+    },
     /// The event says that the body is base64, and it is not.
     #[error("the body is marked as base64 and is not: standard alphabet, padded, no line breaks")]
     NotBase64,
@@ -35,7 +38,7 @@ impl BodyError {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
-            Self::TooLarge => "too-large",
+            Self::TooLarge { .. } => "too-large",
             Self::NotBase64 | Self::NotUtf8 => "malformed",
         }
     }
@@ -48,20 +51,28 @@ impl Body {
     /// [`BodyError`]. The size is judged first, for base64 from the length of its text, so that nothing
     /// is decoded that would be refused afterwards.
     pub fn decode(body: &str, is_base64: bool) -> Result<Self, BodyError> {
+        Self::decode_within(MAX_BODY_BYTES, body, is_base64)
+    }
+
+    /// Takes the body of an HTTP event of at most `limit` bytes: [`Sender::max_body_bytes`](crate::Sender).
+    ///
+    /// # Errors
+    /// As [`Body::decode`].
+    pub fn decode_within(limit: usize, body: &str, is_base64: bool) -> Result<Self, BodyError> {
         if !is_base64 {
-            return if body.len() > MAX_BODY_BYTES {
-                Err(BodyError::TooLarge)
+            return if body.len() > limit {
+                Err(BodyError::TooLarge { limit })
             } else {
                 Ok(Self(body.to_owned()))
             };
         }
         // Four characters carry three bytes, up to two of which are padding.
-        if body.len() / 4 * 3 > MAX_BODY_BYTES + 2 {
-            return Err(BodyError::TooLarge);
+        if body.len() / 4 * 3 > limit + 2 {
+            return Err(BodyError::TooLarge { limit });
         }
         let bytes = STANDARD.decode(body).map_err(|_| BodyError::NotBase64)?;
-        if bytes.len() > MAX_BODY_BYTES {
-            return Err(BodyError::TooLarge);
+        if bytes.len() > limit {
+            return Err(BodyError::TooLarge { limit });
         }
         String::from_utf8(bytes).map(Self).map_err(|_| BodyError::NotUtf8)
     }
@@ -105,11 +116,14 @@ mod tests {
             let base64 = Body::decode(&STANDARD.encode(&text), true);
             assert_eq!(base64.is_ok(), fits, "{length}");
             if !fits {
-                assert_eq!(base64, Err(BodyError::TooLarge));
+                assert_eq!(base64, Err(BodyError::TooLarge { limit: MAX_BODY_BYTES }));
             }
         }
         // Too large counts before "not base64": nothing of it was decoded.
-        assert_eq!(Body::decode(&"!".repeat(1 << 20), true), Err(BodyError::TooLarge));
+        assert_eq!(
+            Body::decode(&"!".repeat(1 << 20), true),
+            Err(BodyError::TooLarge { limit: MAX_BODY_BYTES })
+        );
     }
 
     #[test]
@@ -122,10 +136,10 @@ mod tests {
 
     #[test]
     fn errors_have_the_documented_codes() {
-        assert_eq!(BodyError::TooLarge.code(), "too-large");
+        assert_eq!(BodyError::TooLarge { limit: 1 }.code(), "too-large");
         assert_eq!(BodyError::NotBase64.code(), "malformed");
         assert_eq!(BodyError::NotUtf8.code(), "malformed");
-        assert!(BodyError::TooLarge.to_string().contains("65536"));
+        assert!(BodyError::TooLarge { limit: 65536 }.to_string().contains("65536"));
     }
 
     #[test]

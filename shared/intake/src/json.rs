@@ -7,7 +7,7 @@ use curfew_domain::ids::shown;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::MAX_JSON_DEPTH;
+use crate::{MAX_FOREIGN_JSON_DEPTH, MAX_JSON_DEPTH};
 
 /// Parses a whole document.
 ///
@@ -15,8 +15,17 @@ use crate::MAX_JSON_DEPTH;
 /// What is wrong and where (line and column). Apart from the name of a repeated field, escaped and cut,
 /// the message quotes nothing of the document, so it is safe for documents that hold secrets.
 pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+    parse_to(MAX_JSON_DEPTH, text)
+}
+
+/// Parses another sender's document.
+pub(crate) fn parse_foreign(text: &str) -> Result<Value, serde_json::Error> {
+    parse_to(MAX_FOREIGN_JSON_DEPTH, text)
+}
+
+fn parse_to(limit: usize, text: &str) -> Result<Value, serde_json::Error> {
     let mut source = serde_json::Deserializer::from_str(text);
-    let value = Strict { depth_left: MAX_JSON_DEPTH }.deserialize(&mut source)?;
+    let value = Strict { depth_left: limit, limit }.deserialize(&mut source)?;
     source.end()?;
     Ok(value)
 }
@@ -24,13 +33,14 @@ pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
 #[derive(Clone, Copy)]
 struct Strict {
     depth_left: usize,
+    limit: usize,
 }
 
 impl Strict {
     fn inner<E: Error>(self) -> Result<Self, E> {
         match self.depth_left.checked_sub(1) {
-            Some(depth_left) => Ok(Self { depth_left }),
-            None => Err(E::custom(format_args!("nested deeper than {MAX_JSON_DEPTH} levels"))),
+            Some(depth_left) => Ok(Self { depth_left, ..self }),
+            None => Err(E::custom(format_args!("nested deeper than {} levels", self.limit))),
         }
     }
 }

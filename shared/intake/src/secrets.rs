@@ -1,4 +1,4 @@
-//! Signing secrets: one for each source, two during a rotation.
+//! Signing secrets: one for each source, two during a rotation; and what its own API wants to be shown.
 //!
 //! Reads the text that is kept in Secrets Manager; does not know how it got here. Fails closed: one
 //! secret that is not usable makes the whole set unusable, because a source that is left out in silence
@@ -18,6 +18,7 @@ use serde_json::Value;
 use standardwebhooks::Webhook;
 
 use crate::json;
+use crate::senders::{KeyForm, Senders};
 
 /// What a secret begins with, so that it can be told from other secrets (and found by scanners).
 const PREFIX: &str = "whsec_";
@@ -110,8 +111,38 @@ impl fmt::Debug for Secret {
 pub struct Secrets(BTreeMap<Source, Keys>);
 
 struct Keys {
-    current: Secret,
-    previous: Option<Secret>,
+    current: Key,
+    previous: Option<Key>,
+    api: Option<ApiCredential>,
+}
+
+/// A signing secret, in the form of its source's kind of sender.
+enum Key {
+    Standard(Secret),
+    Text(Vec<u8>),
+}
+
+/// What a source's own API wants to be shown. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ApiCredential {
+    /// A user (in Jira Cloud: an address) and a token, as HTTP basic authentication.
+    Basic {
+        /// The user.
+        user: String,
+        /// The token.
+        token: String,
+    },
+    /// A token, as HTTP bearer authentication.
+    Bearer {
+        /// The token.
+        token: String,
+    },
+}
+
+impl fmt::Debug for ApiCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiCredential(…)")
+    }
 }
 
 /// Why the signing secrets are not usable. Names the source, never a secret.
@@ -167,12 +198,13 @@ pub enum SecretsError {
 }
 
 impl Secrets {
-    /// Reads `{"<source>":{"current":"whsec_…","previous":"whsec_…"},…}`; `previous` is optional.
+    /// Reads `{"<source>":{"current":"…","previous":"…","api":{"user":"…","token":"…"}},…}`; `previous` and `api`
+    /// are optional, and so is `user`. The secrets have the form of the source's kind of sender.
     ///
     /// # Errors
     /// [`SecretsError`] for the first thing that is not as it must be: unknown keys, repeated keys, empty,
     /// short, guessable or shared secrets.
-    pub fn parse(text: &str) -> Result<Self, SecretsError> {
+    pub fn parse(text: &str, senders: &Senders) -> Result<Self, SecretsError> {
         let document = json::parse(text)
             .map_err(|error| SecretsError::NotJson { line: error.line(), column: error.column() })?;
         let entries = document.as_object().filter(|map| !map.is_empty()).ok_or(SecretsError::NoSources)?;
@@ -181,7 +213,8 @@ impl Secrets {
         for (position, (name, entry)) in (1..).zip(entries) {
             let name = Source::new(name.as_str())
                 .map_err(|error| SecretsError::BadSource { position, rule: error.rule })?;
-            let (keys, raw) = read_entry(&name, entry)?;
+            let form = senders.of(name.as_str()).key_form();
+            let (keys, raw) = read_entry(&name, entry, form)?;
             for key in raw {
                 if let Some((_, first)) = owners.iter().find(|(other, owner)| *other == key && *owner != name)
                 {
@@ -201,7 +234,28 @@ impl Secrets {
 
     /// The secrets of a source, newest first; none, if there is no such source.
     pub(crate) fn of(&self, source: &Source) -> impl Iterator<Item = &Secret> {
+        self.all(source).filter_map(|key| match key {
+            Key::Standard(secret) => Some(secret),
+            Key::Text(_) => None,
+        })
+    }
+
+    /// The secrets of a source whose bytes are the key, newest first; none, if there is no such source.
+    pub(crate) fn keys_of(&self, source: &Source) -> impl Iterator<Item = &[u8]> {
+        self.all(source).filter_map(|key| match key {
+            Key::Standard(_) => None,
+            Key::Text(bytes) => Some(bytes.as_slice()),
+        })
+    }
+
+    fn all(&self, source: &Source) -> impl Iterator<Item = &Key> {
         self.0.get(source).into_iter().flat_map(|keys| std::iter::once(&keys.current).chain(&keys.previous))
+    }
+
+    /// What the source's own API wants to be shown, if that is configured.
+    #[must_use]
+    pub fn api(&self, source: &Source) -> Option<&ApiCredential> {
+        self.0.get(source)?.api.as_ref()
     }
 }
 
@@ -212,27 +266,76 @@ impl fmt::Debug for Secrets {
     }
 }
 
-fn read_entry(name: &Source, entry: &Value) -> Result<(Keys, Vec<Vec<u8>>), SecretsError> {
+fn read_entry(name: &Source, entry: &Value, form: KeyForm) -> Result<(Keys, Vec<Vec<u8>>), SecretsError> {
     let bad_entry = |cause| SecretsError::BadEntry { name: name.clone(), cause };
     let fields = entry.as_object().ok_or_else(|| bad_entry("it is not an object"))?;
-    if fields.keys().any(|key| !matches!(key.as_str(), "current" | "previous")) {
+    if fields.keys().any(|key| !matches!(key.as_str(), "current" | "previous" | "api")) {
         return Err(bad_entry("it has another key"));
     }
     let mut raw = Vec::new();
-    let mut secret =
-        |which: &'static str| match fields.get(which) {
-            None => Ok(None),
-            Some(Value::String(text)) => {
-                let (secret, key) = Secret::parse_with_key(text)
-                    .map_err(|cause| SecretsError::BadSecret { name: name.clone(), which, cause })?;
-                raw.push(key);
-                Ok(Some(secret))
-            }
-            Some(_) => Err(bad_entry("a secret is not a string")),
-        };
+    let mut secret = |which: &'static str| match fields.get(which) {
+        None => Ok(None),
+        Some(Value::String(text)) => {
+            let bad = |cause| SecretsError::BadSecret { name: name.clone(), which, cause };
+            Ok(Some(match form {
+                KeyForm::Standard => {
+                    let (secret, key) = Secret::parse_with_key(text).map_err(bad)?;
+                    raw.push(key);
+                    Key::Standard(secret)
+                }
+                KeyForm::Text => {
+                    let key = text_key(text).map_err(bad)?;
+                    raw.push(key.clone());
+                    Key::Text(key)
+                }
+            }))
+        }
+        Some(_) => Err(bad_entry("a secret is not a string")),
+    };
     let current = secret("current")?.ok_or_else(|| bad_entry("`current` is missing"))?;
     let previous = secret("previous")?;
-    Ok((Keys { current, previous }, raw))
+    let api = fields.get("api").map(|api| api_credential(api).map_err(bad_entry)).transpose()?;
+    Ok((Keys { current, previous, api }, raw))
+}
+
+fn api_credential(api: &Value) -> Result<ApiCredential, &'static str> {
+    const FORM: &str = "`api` is not an object of a `token` and, if it needs one, a `user`";
+    let fields = api.as_object().ok_or(FORM)?;
+    let text = |name: &str| match fields.get(name) {
+        None => Ok(None),
+        // A line break would begin another header.
+        Some(Value::String(text)) if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) => {
+            Ok(Some(text.clone()))
+        }
+        Some(_) => Err("`api` has a `user` or `token` that is not printable ASCII text"),
+    };
+    if fields.keys().any(|key| !matches!(key.as_str(), "user" | "token")) {
+        return Err(FORM);
+    }
+    match (text("user")?, text("token")?) {
+        (Some(user), Some(_)) if user.contains(':') => Err("the `user` of `api` holds a colon"),
+        (Some(user), Some(token)) => Ok(ApiCredential::Basic { user, token }),
+        (None, Some(token)) => Ok(ApiCredential::Bearer { token }),
+        (_, None) => Err(FORM),
+    }
+}
+
+/// A secret whose bytes are the key. Senders make them (Slack, PagerDuty) or take any text (GitHub, Jira).
+fn text_key(text: &str) -> Result<Vec<u8>, SecretError> {
+    if text.trim().is_empty() {
+        return Err(SecretError::Empty);
+    }
+    let lower_case = text.to_ascii_lowercase();
+    if PLACEHOLDERS.iter().any(|word| lower_case.contains(word)) {
+        return Err(SecretError::Placeholder);
+    }
+    if text.len() < MIN_KEY_BYTES {
+        return Err(SecretError::TooShort);
+    }
+    if text.bytes().collect::<BTreeSet<_>>().len() < MIN_DIFFERENT_BYTES {
+        return Err(SecretError::NotRandom);
+    }
+    Ok(text.as_bytes().to_vec())
 }
 
 #[cfg(test)]
@@ -243,7 +346,7 @@ mod tests {
     const OTHER: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     fn error_of(text: &str) -> SecretsError {
-        let error = Secrets::parse(text).unwrap_err();
+        let error = Secrets::parse(text, &Senders::default()).unwrap_err();
         let told = format!("{error} {error:?}");
         for secret in [GOOD, OTHER, "C2FVsBQ", "MfKQ9r8"] {
             assert!(!told.contains(secret), "an error tells a secret: {told}");
@@ -256,7 +359,7 @@ mod tests {
         let text = format!(
             r#"{{"jira":{{"current":"{GOOD}"}},"snow":{{"current":"{OTHER}","previous":"{OTHER}"}}}}"#
         );
-        let secrets = Secrets::parse(&text).unwrap();
+        let secrets = Secrets::parse(&text, &Senders::default()).unwrap();
         assert_eq!(secrets.sources().map(Source::as_str).collect::<Vec<_>>(), ["jira", "snow"]);
         assert_eq!(secrets.of(&Source::new("jira").unwrap()).count(), 1);
         assert_eq!(secrets.of(&Source::new("snow").unwrap()).count(), 2);

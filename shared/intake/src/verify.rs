@@ -1,6 +1,6 @@
-//! Verification: a delivery comes from the source it names, unchanged and now.
+//! Verification by the Standard Webhooks scheme: a delivery comes from the source it names, unchanged and now.
 //!
-//! By the Standard Webhooks scheme: HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<body>`
+//! The scheme: HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<body>`
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 //! The `standardwebhooks` crate computes the signature. Its own `verify` is not used: it reads the
 //! system's clock, takes the first of several equal headers, and compares without a promise about time.
@@ -19,31 +19,35 @@ use crate::{HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, TOLERANCE_SECONDS};
 /// The only signature version that is looked at: a shared secret. `v1a` (public keys) is passed over.
 const SIGNATURE_VERSION: &str = "v1";
 
-/// A delivery whose signature and age were checked. Only [`verify`] makes one.
+/// A delivery whose signature, and age where it is signed, were checked. Only a sender's verification makes one.
 #[derive(Debug, Clone)]
 pub struct VerifiedDelivery {
     source: Source,
     id: DeliveryId,
-    sent_at: Timestamp,
+    sent_at: Option<Timestamp>,
     body: Body,
 }
 
 impl VerifiedDelivery {
+    pub(crate) fn new(source: Source, id: DeliveryId, sent_at: Option<Timestamp>, body: Body) -> Self {
+        Self { source, id, sent_at, body }
+    }
+
     /// Who sent it.
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// The sender's id of the delivery (`webhook-id`).
+    /// The sender's id of the delivery, as far as it is signed; else one made of what was signed.
     #[must_use]
     pub fn id(&self) -> &DeliveryId {
         &self.id
     }
 
-    /// When the sender sent it (`webhook-timestamp`).
+    /// When the sender sent it, if it signs that.
     #[must_use]
-    pub fn sent_at(&self) -> Timestamp {
+    pub fn sent_at(&self) -> Option<Timestamp> {
         self.sent_at
     }
 
@@ -61,7 +65,7 @@ impl VerifiedDelivery {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
     /// A header is not there.
-    #[error("the header `{0}` is missing; sign the webhook by the Standard Webhooks scheme")]
+    #[error("the header `{0}` is missing; sign the webhook as docs/senders.md says for this source")]
     HeaderMissing(&'static str),
     /// A header is there more than once, so what was signed is not clear.
     #[error("the header `{0}` is there more than once")]
@@ -76,7 +80,7 @@ pub enum Unverified {
     },
     /// Sent too long ago: held up on the way, the sender's clock is behind, or a replay.
     #[error(
-        "`webhook-timestamp` is {seconds} s in the past, and at most {TOLERANCE_SECONDS} s are accepted; sign each attempt anew, and check the sender's clock"
+        "the signed time is {seconds} s in the past, and at most {TOLERANCE_SECONDS} s are accepted; sign each attempt anew, and check the sender's clock"
     )]
     TooOld {
         /// How old it is.
@@ -84,7 +88,7 @@ pub enum Unverified {
     },
     /// Sent in the future: the sender's clock is ahead.
     #[error(
-        "`webhook-timestamp` is {seconds} s in the future, and at most {TOLERANCE_SECONDS} s are accepted; check the sender's clock"
+        "the signed time is {seconds} s in the future, and at most {TOLERANCE_SECONDS} s are accepted; check the sender's clock"
     )]
     InFuture {
         /// How far ahead it is.
@@ -98,7 +102,7 @@ pub enum Unverified {
     SignatureMismatch,
 }
 
-const NO_MATCH: &str = "no signature in `webhook-signature` is valid for this source, id, timestamp and body; \
+const NO_MATCH: &str = "no signature is valid for this source and what it signs; \
     check the source in the path, its signing secret, and that the body was signed byte for byte as sent";
 
 impl Unverified {
@@ -124,7 +128,7 @@ impl Unverified {
 ///
 /// # Errors
 /// [`Unverified`], for the first check that fails: headers, age, signature.
-pub fn verify(
+pub(crate) fn verify(
     source: &str,
     headers: &HeaderMap,
     body: Body,
@@ -150,7 +154,7 @@ pub fn verify(
         }
     }
     if bool::from(matches) {
-        Ok(VerifiedDelivery { source, id, sent_at, body })
+        Ok(VerifiedDelivery::new(source, id, Some(sent_at), body))
     } else if known {
         Err(Unverified::SignatureMismatch)
     } else {
@@ -159,7 +163,7 @@ pub fn verify(
 }
 
 /// The one value of a header.
-fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Unverified> {
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Unverified> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().ok_or(Unverified::HeaderMissing(name))?;
     if values.next().is_some() {
@@ -206,7 +210,7 @@ fn read_signatures(text: &str) -> Result<Vec<&str>, Unverified> {
     }
 }
 
-fn check_age(sent_at: Timestamp, now: Timestamp) -> Result<(), Unverified> {
+pub(crate) fn check_age(sent_at: Timestamp, now: Timestamp) -> Result<(), Unverified> {
     let age = now.as_second() - sent_at.as_second();
     if age > TOLERANCE_SECONDS {
         Err(Unverified::TooOld { seconds: age })

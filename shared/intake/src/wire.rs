@@ -1,6 +1,6 @@
 //! The wire format as Rust types: what `docs/webhook.schema.json` says, field by field.
 //!
-//! Texts stay texts here; [`crate::read`] turns them into the domain's types.
+//! Texts stay texts here; [`crate::senders::standard`] turns them into the domain's types.
 
 use serde::{Deserialize, Deserializer};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 #[serde(tag = "type")]
 pub(crate) enum Message {
     #[serde(rename = "access.approved")]
-    AccessApproved(AccessApproved),
+    AccessApproved(Box<AccessApproved>),
     #[serde(rename = "ticket.closed")]
     TicketClosed(TicketClosed),
 }
@@ -23,10 +23,28 @@ pub(crate) struct AccessApproved {
     pub(crate) role: String,
     #[serde(default, deserialize_with = "present")]
     pub(crate) principal: Option<String>,
-    pub(crate) approvals: Vec<Approval>,
+    #[serde(default)]
+    pub(crate) basis: Basis,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) since: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) ticket_kind: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) ticket_state: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) approvals: Option<Vec<Approval>>,
     #[serde(default)]
     pub(crate) window: Window,
     pub(crate) justification: String,
+}
+
+#[derive(Deserialize, Clone, Copy, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Basis {
+    #[default]
+    Approvals,
+    OnCall,
+    BreakGlass,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +77,6 @@ pub(crate) struct TicketClosed {
 
 /// A field that may be missing, but not `null`: a sender's template that found nothing writes `null`, and
 /// "nothing found" must not be taken for "nothing asked".
-fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(source).map(Some)
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(source: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(source).map(Some)
 }

@@ -2,23 +2,18 @@
 //!
 //! Only finds and reads them; what they mean, and whether they are right, is the domain's.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use curfew_domain::catalog::{Catalog, CatalogFile, Finding, Findings, Severity};
+
+use crate::files::{self, ReadError};
 
 /// The catalog can't be used. Nothing is granted then.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// A file or the folder could not be read.
-    #[error("`{path}` of the catalog could not be read")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        error: io::Error,
-    },
+    #[error("the catalog could not be read")]
+    Read(#[source] ReadError),
     /// The folder holds no `.toml` file.
     #[error(
         "the catalog folder `{folder}` holds no `.toml` file; deploy the function with its `catalog/` folder"
@@ -63,21 +58,8 @@ pub fn load(folder: &Path, own_account: &str) -> Result<Catalog, CatalogError> {
 /// # Errors
 /// [`CatalogError::Read`].
 pub fn read(folder: &Path) -> Result<Vec<CatalogFile>, CatalogError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |error| CatalogError::Read { path, error }
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
-        let path = entry.map_err(failed(folder))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if path.extension().is_some_and(|extension| extension == "toml") && !name.starts_with('.') {
-            let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
-            files.push(CatalogFile { name: name.to_owned(), text });
-        }
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
+    let files = files::read(folder, "toml").map_err(CatalogError::Read)?;
+    Ok(files.into_iter().map(|file| CatalogFile { name: file.name, text: file.text }).collect())
 }
 
 #[cfg(test)]
@@ -101,6 +83,7 @@ mod tests {
         assert!(matches!(load(&folder, "111122223333"), Err(CatalogError::Empty { .. })));
         std::fs::remove_dir_all(&folder).unwrap();
         let missing = load(&folder, "111122223333").unwrap_err();
-        assert!(missing.to_string().contains("curfew-catalog-"), "{missing}");
+        let told = crate::error::chain(&missing);
+        assert!(told.contains("curfew-catalog-"), "{told}");
     }
 }

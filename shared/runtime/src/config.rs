@@ -25,6 +25,13 @@ pub const SWEEP_GRACE_DEFAULT: SignedDuration = SignedDuration::from_secs(60);
 /// The longest grace that makes sense: the sweep must remain a lock of its own.
 const SWEEP_GRACE_SECONDS_MAX: i64 = 3600;
 
+/// How many deliveries a minute one instance takes of one source, if `CURFEW_SOURCE_PER_MINUTE` is not set: more
+/// than any team approves, less than keeps an instance busy.
+pub const SOURCE_PER_MINUTE_DEFAULT: u32 = 600;
+
+/// The most that can be set: beyond it there is no limit that matters.
+const SOURCE_PER_MINUTE_MAX: u32 = 100_000;
+
 /// How often AWS is compared with the ledger, if `CURFEW_DRIFT_MINUTES` is not set.
 pub const DRIFT_EVERY_DEFAULT: SignedDuration = SignedDuration::from_mins(60);
 
@@ -52,6 +59,12 @@ pub struct GrantConfig {
     pub webhook_secret: String,
     /// The folder of the catalog's files.
     pub catalog: PathBuf,
+    /// The folder of the guardrails' files.
+    pub guardrails: PathBuf,
+    /// The folder of the senders' configuration.
+    pub senders: PathBuf,
+    /// How many deliveries a minute one instance takes of one source.
+    pub source_per_minute: u32,
     /// How long after a timer's minute the sweep takes an active grant over.
     pub sweep_grace: SignedDuration,
 }
@@ -116,6 +129,10 @@ impl GrantConfig {
     /// - `CURFEW_TIMER_DLQ_ARN`: the queue for timers that could not be delivered
     /// - `CURFEW_WEBHOOK_SECRET`: name or ARN of the secret with the sources' signing secrets
     /// - `CURFEW_CATALOG`: the folder of the catalog's files; `$LAMBDA_TASK_ROOT/catalog`, if not set
+    /// - `CURFEW_GUARDRAILS`: the folder of the guardrails' files; `$LAMBDA_TASK_ROOT/guardrails`, if not set
+    /// - `CURFEW_SENDERS`: the folder of the senders' configuration; `$LAMBDA_TASK_ROOT/senders`, if not set
+    /// - `CURFEW_SOURCE_PER_MINUTE`: how many deliveries a minute one instance takes of one source, 1 to 100,000;
+    ///   600, if not set
     /// - `CURFEW_SWEEP_GRACE_SECONDS`: how long after a timer's minute the sweep takes a grant over, 0 to
     ///   3600; 60, if not set
     /// - `AWS_LAMBDA_FUNCTION_NAME`, `LAMBDA_TASK_ROOT`: set by Lambda
@@ -137,6 +154,17 @@ impl GrantConfig {
             "the name or ARN of the secret with the sources' signing secrets",
         );
         let catalog = reader.catalog();
+        let guardrails =
+            reader.folder("CURFEW_GUARDRAILS", "guardrails", "the folder of the guardrails' files");
+        let senders = reader.folder("CURFEW_SENDERS", "senders", "the folder of the senders' configuration");
+        let source_per_minute = match reader.optional("CURFEW_SOURCE_PER_MINUTE") {
+            None => Some(SOURCE_PER_MINUTE_DEFAULT),
+            Some(_) => {
+                reader.checked("CURFEW_SOURCE_PER_MINUTE", "a whole number from 1 to 100000", |text| {
+                    text.parse::<u32>().ok().filter(|number| (1..=SOURCE_PER_MINUTE_MAX).contains(number))
+                })
+            }
+        };
         let sweep_grace = reader.number(
             "CURFEW_SWEEP_GRACE_SECONDS",
             "whole seconds from 0 to 3600",
@@ -152,6 +180,9 @@ impl GrantConfig {
                 target: target?,
                 webhook_secret: webhook_secret?,
                 catalog: catalog?,
+                guardrails: guardrails?,
+                senders: senders?,
+                source_per_minute: source_per_minute?,
                 sweep_grace: sweep_grace?,
             })
         };
@@ -327,11 +358,16 @@ impl Reader<'_> {
     }
 
     fn catalog(&mut self) -> Option<PathBuf> {
-        match self.optional("CURFEW_CATALOG") {
+        self.folder("CURFEW_CATALOG", "catalog", "the folder of the catalog's files")
+    }
+
+    /// A folder; if the variable is not set, the one of that name in the function's package.
+    fn folder(&mut self, variable: &'static str, name: &str, wanted: &'static str) -> Option<PathBuf> {
+        match self.optional(variable) {
             Some(folder) => Some(PathBuf::from(folder)),
             None => match self.optional("LAMBDA_TASK_ROOT") {
-                Some(root) => Some(PathBuf::from(root).join("catalog")),
-                None => self.missing("CURFEW_CATALOG", "the folder of the catalog's files"),
+                Some(root) => Some(PathBuf::from(root).join(name)),
+                None => self.missing(variable, wanted),
             },
         }
     }

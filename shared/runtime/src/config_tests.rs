@@ -30,6 +30,8 @@ fn a_complete_environment_is_read() {
     assert_eq!(config.common.function_name, "curfew-grant");
     assert_eq!(config.timers, TimerKind::Rule);
     assert_eq!(config.catalog, PathBuf::from("/var/task/catalog"));
+    assert_eq!(config.guardrails, PathBuf::from("/var/task/guardrails"));
+    assert_eq!(config.senders, PathBuf::from("/var/task/senders"));
     assert_eq!(config.sweep_grace, SignedDuration::from_secs(90));
 }
 
@@ -37,6 +39,7 @@ fn a_complete_environment_is_read() {
 fn what_is_not_set_falls_back_only_where_that_is_said() {
     let config = read(&[("CURFEW_SWEEP_GRACE_SECONDS", ""), ("CURFEW_CATALOG", "/opt/catalog")]).unwrap();
     assert_eq!(config.sweep_grace, SWEEP_GRACE_DEFAULT);
+    assert_eq!(config.source_per_minute, SOURCE_PER_MINUTE_DEFAULT);
     assert_eq!(config.catalog, PathBuf::from("/opt/catalog"));
 }
 
@@ -57,6 +60,8 @@ fn every_problem_is_named_at_once_with_its_remedy() {
             "CURFEW_TIMER_DLQ_ARN",
             "CURFEW_WEBHOOK_SECRET",
             "CURFEW_CATALOG",
+            "CURFEW_GUARDRAILS",
+            "CURFEW_SENDERS",
         ]
     );
     assert!(error.to_string().contains("`CURFEW_TIMERS` is not set; set it to `scheduler` or `rules`"));
@@ -70,6 +75,8 @@ fn unusable_values_are_refused_and_never_shown() {
         ("CURFEW_TIMERS", "Scheduler"),
         ("CURFEW_TIMER_ROLE_ARN", "whsec_c2VjcmV0"),
         ("CURFEW_REVOKE_FUNCTION_ARN", "curfew-revoke"),
+        ("CURFEW_SOURCE_PER_MINUTE", "0"),
+        ("CURFEW_SOURCE_PER_MINUTE", "100001"),
         ("CURFEW_SWEEP_GRACE_SECONDS", "-1"),
         ("CURFEW_SWEEP_GRACE_SECONDS", "3601"),
         ("CURFEW_SWEEP_GRACE_SECONDS", "1m"),

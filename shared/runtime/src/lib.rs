@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod files;
 pub mod invocation;
 pub mod metrics;
 pub mod revocation;

@@ -154,9 +154,11 @@ pub(crate) fn evidence_so_far(
     violations
 }
 
-/// The first transition has two events: what was asked, and what was opened. Every other has one.
+/// The first transition has two events: what was asked, and what was opened. Every other has one. One of them has
+/// one more, if a review is owed from then on.
 fn as_many_as_transitions(story: &Story) -> Option<Violation> {
-    let expected = story.stored.grant.version() + 1;
+    let grant = &story.stored.grant;
+    let expected = grant.version() + 1 + u64::from(grant.review().is_some());
     let found = story.events.len();
     let what = format!("grant {} has {found} events for {expected}", story.stored.grant.id());
     (u64::try_from(found) != Ok(expected)).then(|| broken("P7", what))

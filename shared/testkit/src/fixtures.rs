@@ -5,7 +5,9 @@ use curfew_domain::catalog::{Catalog, CatalogFile};
 use curfew_domain::effect::TimerKind;
 use curfew_domain::ids::{DeliveryId, Email, RoleName, Source, TenantId, TicketId};
 use curfew_domain::principal::Principal;
-use curfew_domain::request::{AccessRequest, Approval, TicketClosed, WindowEnd, WindowRequest};
+use curfew_domain::request::{
+    AccessRequest, Approval, Basis, TicketClosed, TicketFacts, WindowEnd, WindowRequest,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::World;
@@ -130,6 +132,8 @@ pub fn request_of(who: &str, tenant: &str, role: &str, ticket_id: &str) -> Acces
         principal: None,
         window: WindowRequest { starts_at: None, end: Some(WindowEnd::After(SignedDuration::from_hours(1))) },
         approvals: vec![Approval { approver: person("carl"), at: START }],
+        basis: Basis::Approvals,
+        ticket_facts: TicketFacts::default(),
         justification: "disk full on db-3".to_owned(),
         delivery: valid(DeliveryId::new(format!("msg_{ticket_id}"))),
     }

@@ -1,4 +1,5 @@
-//! The ledger's sparse indexes in memory: what is due in the order of work, and who has what now.
+//! The ledger's sparse indexes in memory: what is due in the order of work, who has what now, and
+//! what has to be reviewed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -40,6 +41,8 @@ pub(crate) struct Index {
     due: BTreeSet<Work>,
     /// Where an item stands in `due`.
     places: BTreeMap<DueItem, Due>,
+    /// Since when a review is owed.
+    reviews: BTreeMap<GrantId, Timestamp>,
 }
 
 impl Index {
@@ -57,6 +60,14 @@ impl Index {
             }
             None => {
                 self.live.remove(id);
+            }
+        }
+        match grant.and_then(Grant::review_owed_since) {
+            Some(since) => {
+                self.reviews.insert(id.clone(), since);
+            }
+            None => {
+                self.reviews.remove(id);
             }
         }
         let item = DueItem::Grant(id.clone());
@@ -91,6 +102,13 @@ impl Index {
 
     pub(crate) fn live(&self, is_wanted: impl Fn(&Entry) -> bool) -> Vec<GrantId> {
         self.live.iter().filter(|(_, entry)| is_wanted(entry)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Grants that owe a review, those first that owe it longest.
+    pub(crate) fn reviews(&self) -> Vec<GrantId> {
+        let mut owed: Vec<_> = self.reviews.iter().map(|(id, since)| (*since, id.clone())).collect();
+        owed.sort();
+        owed.into_iter().map(|(_, id)| id).collect()
     }
 
     /// What is due, and how many entries were looked at to find it.

@@ -296,6 +296,10 @@ impl MemoryLedger {
         self.shown().live(|entry| entry.tenant == *tenant && entry.principal == *principal)
     }
 
+    pub(crate) fn reviews_owed(&self) -> Vec<GrantId> {
+        self.shown().reviews()
+    }
+
     pub(crate) fn due(&mut self, now: Timestamp, after: Option<&Due>, limit: usize) -> Vec<Due> {
         let (due, looked_at) = self.shown().due(now, after, limit);
         self.looked_at += looked_at;

@@ -15,6 +15,7 @@
 pub mod checks;
 pub mod explore;
 pub mod fixtures;
+pub mod guardrails;
 mod iam;
 mod index;
 mod ledger;

@@ -52,6 +52,8 @@ pub enum CallName {
     LiveOfTenant,
     /// [`curfew_app::ports::Ledger::live_of_principal`].
     LiveOfPrincipal,
+    /// [`curfew_app::ports::Ledger::reviews_owed`].
+    ReviewsOwed,
     /// [`curfew_app::ports::Ledger::due`].
     Due,
     /// [`curfew_app::ports::Ledger::drift_lap`].
@@ -97,6 +99,7 @@ impl CallName {
             | Self::LiveOfPerson
             | Self::LiveOfTenant
             | Self::LiveOfPrincipal
+            | Self::ReviewsOwed
             | Self::Due
             | Self::DriftLap
             | Self::SaveDriftLap
@@ -116,6 +119,7 @@ impl CallName {
                 | Self::LiveOfTenant
                 | Self::LiveOfPrincipal
                 | Self::ClosedTicket
+                | Self::ReviewsOwed
                 | Self::Due
                 | Self::DriftLap
                 | Self::Inventory

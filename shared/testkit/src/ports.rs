@@ -334,6 +334,10 @@ impl Ledger for MemoryPorts {
         .await
     }
 
+    async fn reviews_owed(&self) -> Result<Vec<GrantId>, LedgerError> {
+        self.call(CallName::ReviewsOwed, None, |aws| Ok(aws.ledger.reviews_owed())).await
+    }
+
     async fn due(&self, now: Timestamp, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, LedgerError> {
         let after = after.cloned();
         self.call(CallName::Due, None, move |aws| Ok(aws.ledger.due(now, after.as_ref(), limit))).await

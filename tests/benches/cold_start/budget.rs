@@ -9,4 +9,12 @@ pub(crate) const FIRST_POLL_MAX: Duration = Duration::from_millis(15);
 pub(crate) const RESIDENT_BYTES_MAX: u64 = 20_000_000;
 
 /// The program's file, stripped. Enforced: Lambda fetches and unpacks it before every cold start.
-pub(crate) const BINARY_BYTES_MAX: u64 = 12_000_000;
+const BINARY_BYTES_MAX: u64 = 12_000_000;
+
+/// The same for `grant`, which has the policy engine (docs/decisions/0014-guardrails-in-the-grant-function.md).
+const GRANT_BINARY_BYTES_MAX: u64 = 16_000_000;
+
+/// What a function's program may have.
+pub(crate) fn binary_bytes_max(function: &str) -> u64 {
+    if function == "grant" { GRANT_BINARY_BYTES_MAX } else { BINARY_BYTES_MAX }
+}

@@ -156,7 +156,8 @@ async fn run(grants: usize) -> bool {
 
 /// A role like `reader`, but privileged.
 const ADMIN: &str = "[role.admin]\ndescription = \"Reads, and comes first\"\nincludes = [\"reader\"]\n\
-                     max_duration = \"4h\"\ndefault_duration = \"1h\"\nprivileged = true\n";
+                     max_duration = \"4h\"\ndefault_duration = \"1h\"\nprivileged = true\n\
+                     eligible = [\"engineering\"]\n";
 
 async fn start(curfew: &Curfew, permits: &Arc<Semaphore>) -> Functions {
     let mut revoke = Vec::new();

@@ -9,15 +9,29 @@ use crate::workspace::{closure, members, release_profile};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("curfew-domain", &[]),
     ("curfew-app", &["curfew-domain"]),
+    ("curfew-guard", &["curfew-domain", "curfew-app"]),
     ("curfew-intake", &["curfew-domain"]),
+    // Carries out the questions that intake has to a source.
+    ("curfew-itsm", &["curfew-intake"]),
     ("curfew-aws", &["curfew-domain", "curfew-app"]),
     ("curfew-runtime", &["curfew-domain", "curfew-app"]),
     ("curfew-testkit", &["curfew-domain", "curfew-app"]),
-    ("curfew-fn-grant", FUNCTION),
+    (
+        "curfew-fn-grant",
+        &[
+            "curfew-domain",
+            "curfew-app",
+            "curfew-guard",
+            "curfew-intake",
+            "curfew-itsm",
+            "curfew-aws",
+            "curfew-runtime",
+        ],
+    ),
     ("curfew-fn-revoke", FUNCTION),
     ("curfew-fn-sweep", FUNCTION),
-    // Speaks to what is deployed from the outside, as its users do.
-    ("curfew-cli", &["curfew-domain"]),
+    // Speaks to what is deployed from the outside, as its users do; and judges rules by the code that the functions run.
+    ("curfew-cli", &["curfew-domain", "curfew-app", "curfew-guard", "curfew-intake"]),
     // Plays the simulation, and mutates code as text.
     ("curfew-sim", &["curfew-testkit"]),
     // On top of everything.
@@ -35,7 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
-const FUNCTION: &[&str] = &["curfew-domain", "curfew-app", "curfew-intake", "curfew-aws", "curfew-runtime"];
+const FUNCTION: &[&str] = &["curfew-domain", "curfew-app", "curfew-aws", "curfew-runtime"];
 
 /// What the tests of any member may need besides: in memory only.
 const TESTS_MAY_USE: &[&str] = &["curfew-testkit"];

@@ -63,6 +63,15 @@ fn the_clock_is_read_where_a_process_meets_the_world_and_nowhere_else() {
     nobody("the time is handed in", lines_with(sources(), &words, &edges));
 }
 
+/// A body that nobody signed is good for a dry run, and for nothing that is deployed.
+#[test]
+fn only_the_command_line_reads_what_nobody_signed() {
+    let words = ["read_unsigned"];
+    let may = ["cli/src/simulate/", "shared/intake/src/", RULES];
+    assert!(!lines_with(sources(), &words, &[RULES]).is_empty(), "the rule looks at nothing");
+    nobody("what is acted on was signed", lines_with(sources(), &words, &may));
+}
+
 #[test]
 fn nothing_knows_the_machine_it_was_written_on() {
     let words = ["/root/", "/home/", "/Users/", "/work/", "C:\\Users"];

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use curfew_domain::transition::CLOSER_HEADSTART;
 use curfew_runtime::config::{
-    CommonConfig, DRIFT_EVERY_DEFAULT, DRIFT_MARGIN_DEFAULT, GrantConfig, SWEEP_GRACE_DEFAULT, SweepConfig,
+    CommonConfig, DRIFT_EVERY_DEFAULT, DRIFT_MARGIN_DEFAULT, GrantConfig, SOURCE_PER_MINUTE_DEFAULT,
+    SWEEP_GRACE_DEFAULT, SweepConfig,
 };
 use curfew_runtime::invocation::{LEASE_GRACE, WIND_DOWN};
 use curfew_runtime::telemetry::LOG_VARIABLE;
@@ -70,17 +71,20 @@ fn functions_are_told_what_they_read_and_nothing_else() {
     let set = |function: &str| -> BTreeSet<String> {
         let own = variables(&template["Resources"][function]["Properties"]);
         assert!(own.is_disjoint(&everyone), "{function} is told twice: {own:?}");
-        // Lambda's own, and what is rightly left at its default: the catalog is in the package.
+        // Lambda's own, and what is rightly left at its default: it is in the package.
         let defaults = ["AWS_LAMBDA_FUNCTION_NAME"].map(str::to_owned);
         everyone.iter().cloned().chain(own).chain(defaults).collect()
     };
-    let with_catalog = |mut asked: BTreeSet<String>| {
-        assert!(asked.remove("CURFEW_CATALOG") && asked.remove("LAMBDA_TASK_ROOT"));
+    let packaged = |mut asked: BTreeSet<String>, folders: &[&str]| {
+        assert!(asked.remove("LAMBDA_TASK_ROOT") && folders.iter().all(|folder| asked.remove(*folder)));
         asked.insert(LOG_VARIABLE.to_owned());
         asked
     };
-    assert_eq!(set("GrantFunction"), with_catalog(asked(|lookup| drop(GrantConfig::read(lookup)))));
-    assert_eq!(set("SweepFunction"), with_catalog(asked(|lookup| drop(SweepConfig::read(lookup)))));
+    let grant = asked(|lookup| drop(GrantConfig::read(lookup)));
+    let grant = packaged(grant, &["CURFEW_CATALOG", "CURFEW_GUARDRAILS", "CURFEW_SENDERS"]);
+    assert_eq!(set("GrantFunction"), grant);
+    let sweep = asked(|lookup| drop(SweepConfig::read(lookup)));
+    assert_eq!(set("SweepFunction"), packaged(sweep, &["CURFEW_CATALOG"]));
     let mut closer = asked(|lookup| drop(CommonConfig::read(lookup)));
     closer.insert(LOG_VARIABLE.to_owned());
     assert_eq!(set("RevokeFunction"), closer);
@@ -92,6 +96,7 @@ fn defaults_are_the_same_in_the_template_and_in_the_functions() {
     let template = template("template.yaml");
     let default = |parameter: &str| template["Parameters"][parameter]["Default"].clone();
     assert_eq!(default("SweepGraceSeconds"), SWEEP_GRACE_DEFAULT.as_secs());
+    assert_eq!(default("SourcePerMinute"), SOURCE_PER_MINUTE_DEFAULT);
     assert_eq!(default("DriftMinutes"), DRIFT_EVERY_DEFAULT.as_mins());
     assert_eq!(default("DriftMarginSeconds"), DRIFT_MARGIN_DEFAULT.as_secs());
     assert_eq!(default("DriftResponse"), "close");

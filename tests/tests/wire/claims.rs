@@ -15,7 +15,7 @@ use curfew_domain::transition::{
 };
 use curfew_domain::window::Window;
 use curfew_tests::approval::fresh_ticket;
-use curfew_tests::ports::{WallClock, plan_on, ports};
+use curfew_tests::ports::{WallClock, permitted, plan_on, ports};
 use curfew_tests::wait::later;
 use curfew_tests::{Curfew, Flavour, Person, World, world};
 use jiff::{SignedDuration, Timestamp};
@@ -66,7 +66,7 @@ impl Theatre<'_> {
             lease_until: later(OPENED, LEASE_SECONDS),
             sweep_grace: SignedDuration::from_secs(60),
         };
-        let opened = open(approved(WINDOW_SECONDS, OPENED), opening, OPENED);
+        let opened = open(permitted(approved(WINDOW_SECONDS, OPENED)), opening, OPENED);
         assert_eq!(self.ports.ledger().open(&opened.grant, &opened.events).await, Ok(OpenWrite::Written));
         let opened = Stored::settled(opened.grant);
         match stage {
@@ -75,7 +75,7 @@ impl Theatre<'_> {
             Stage::Changing => {
                 let active = self.activated(opened).await;
                 let amendment = Amendment {
-                    plan: approved(SHORTENED_SECONDS, later(OPENED, 5)),
+                    permitted: permitted(approved(SHORTENED_SECONDS, later(OPENED, 5))),
                     sweep_grace: SignedDuration::from_secs(60),
                     lease_until: later(OPENED, LEASE_SECONDS),
                 };

@@ -21,7 +21,7 @@ use curfew_domain::transition::{
 use curfew_domain::window::Window;
 use curfew_tests::approval::fresh_ticket;
 use curfew_tests::curfew::SOURCE;
-use curfew_tests::ports::{plan_on, ports};
+use curfew_tests::ports::{permitted, plan_on, ports};
 use curfew_tests::wait::later;
 use curfew_tests::{Curfew, Flavour, Person, World, world};
 use jiff::{SignedDuration, Timestamp};
@@ -50,7 +50,7 @@ fn tried(
         lease_until: later(OPENED, 50),
         sweep_grace: SignedDuration::ZERO,
     };
-    open(plan, opening, OPENED)
+    open(permitted(plan), opening, OPENED)
 }
 
 fn proof(found: Found) -> Proof {
@@ -381,7 +381,7 @@ async fn what_is_due_comes_in_the_order_of_work_page_by_page() {
             lease_until: at(second),
             sweep_grace: SignedDuration::ZERO,
         };
-        let opened = open(plan, opening, MINUTE);
+        let opened = open(permitted(plan), opening, MINUTE);
         assert_eq!(ledger.open(&opened.grant, &opened.events).await, Ok(OpenWrite::Written));
         let item = DueItem::Grant(opened.grant.id().clone());
         expected.push(Due { item, due_at: at(second), privileged });

@@ -24,6 +24,8 @@ mod operator;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod senders;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod sweep;

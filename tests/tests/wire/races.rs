@@ -10,7 +10,7 @@ use curfew_domain::effect::TimerKind;
 use curfew_domain::grant::Grant;
 use curfew_domain::transition::{Opening, open};
 use curfew_domain::window::Window;
-use curfew_tests::ports::{WallClock, approval_of, plan, ports};
+use curfew_tests::ports::{WallClock, approval_of, permitted, plan, ports};
 use curfew_tests::wait::later;
 use curfew_tests::{Approval, Curfew, Flavour, Person, World, now, reached, world};
 use jiff::{SignedDuration, Timestamp};
@@ -41,7 +41,7 @@ impl DeadInvocation {
             sweep_grace: SignedDuration::from_secs(60),
         };
         let approval = approval_of(&plan, person);
-        let opened = open(plan, opening, now());
+        let opened = open(permitted(plan), opening, now());
         let written = ports.ledger().open(&opened.grant, &opened.events).await;
         assert_eq!(written, Ok(OpenWrite::Written));
         ports.access().attach(&opened.grant.access_change()).await.expect("an attached policy");

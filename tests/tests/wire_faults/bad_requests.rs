@@ -23,21 +23,25 @@ description = "What the payloads ask for"
 permissions = ["read_bucket"]
 max_duration = "4h"
 default_duration = "1h"
+eligible = ["engineering"]
 
 [person."ana@example.com"]
+groups = ["engineering"]
 principals = ["arn:aws:iam::000000000000:user/ana"]
 
 [person."bo@example.com"]
 
 [person."ghost@example.test"]
+groups = ["engineering"]
 principals = ["arn:aws:iam::000000000000:user/ghost"]
 
 [person."bare@example.test"]
+groups = ["engineering"]
 principals = ["arn:aws:iam::000000000000:user/bare"]
 "#;
 
 /// Payloads that are denied by a rule.
-const DENIED: [(&str, u16, &str); 9] = [
+const DENIED: [(&str, u16, &str); 12] = [
     ("approved-backward-window", 422, "window-empty"),
     ("approved-no-approvals", 403, "no-approval"),
     ("approved-past-window", 422, "window-over"),
@@ -47,11 +51,15 @@ const DENIED: [(&str, u16, &str); 9] = [
     ("approved-unknown-person", 403, "unknown-person"),
     ("approved-unknown-role", 422, "unknown-role"),
     ("approved-unknown-tenant", 422, "unknown-tenant"),
+    ("break-glass", 403, "not-permitted-by-guardrails"),
+    ("break-glass-with-approval", 403, "not-permitted-by-guardrails"),
+    ("on-call", 403, "not-permitted-by-guardrails"),
 ];
 
 /// Payloads that are granted.
-const GRANTED: [&str; 8] = [
+const GRANTED: [&str; 9] = [
     "approved",
+    "approved-basis-named",
     "approved-defaults",
     "approved-duration",
     "approved-duration-iso",

@@ -3,19 +3,21 @@
 mod approvals;
 mod changes;
 mod events;
+mod guardrails;
 mod refusals;
 mod tickets;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use curfew_app::ports;
 use curfew_domain::effect::TimerKind;
 use curfew_domain::ids::DeliveryId;
 use curfew_domain::principal::Principal;
-use curfew_intake::{Secret, Secrets};
+use curfew_intake::{ApiCredential, Secret, Secrets, Senders};
 use curfew_runtime::{Invocation, Metrics};
 use curfew_testkit::fixtures::{self, ANA, CATALOG, LEASE, OWN_ACCOUNT};
 use curfew_testkit::{CallName, MemoryPorts, World};
@@ -23,7 +25,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
-use crate::{GrantFunction, GrantSettings, SecretSource, SecretsUnavailable};
+use crate::{
+    GrantFunction, GrantSettings, NotAnswered, PackageFolders, SecretSource, SecretsUnavailable, SourceApi,
+};
 
 /// A signing secret for tests: the base64 of 32 bytes that look random.
 const SECRET: &str = "whsec_3q2+796tvu/erb7v0R8kPz5Gm1cJtDk4Vx0aQ9sLhYc=";
@@ -32,11 +36,27 @@ const SECRET: &str = "whsec_3q2+796tvu/erb7v0R8kPz5Gm1cJtDk4Vx0aQ9sLhYc=";
 struct FixedSecrets(Result<(), SecretsUnavailable>);
 
 impl SecretSource for FixedSecrets {
-    async fn secrets(&self) -> Result<Secrets, SecretsUnavailable> {
+    async fn secrets(&self, senders: &Senders) -> Result<Secrets, SecretsUnavailable> {
         self.0.clone()?;
-        Ok(Secrets::parse(&json!({ "itsm": { "current": SECRET } }).to_string()).unwrap())
+        Ok(Secrets::parse(&json!({ "itsm": { "current": SECRET } }).to_string(), senders).unwrap())
     }
 }
+
+/// Answers nothing: no test here asks a source.
+struct NoApi;
+
+impl SourceApi for NoApi {
+    async fn get(&self, url: &str, _: Option<&ApiCredential>, _: Duration) -> Result<String, NotAnswered> {
+        Err(NotAnswered::Refused(format!("{url} was asked")))
+    }
+
+    async fn post(&self, url: &str, _: &str, _: Duration) -> Result<(), NotAnswered> {
+        Err(NotAnswered::Refused(format!("{url} was told")))
+    }
+}
+
+/// Permits whatever the catalog allows.
+const EVERYBODY: &str = "@id(\"everybody\") permit (principal, action, resource);";
 
 type MakePorts = Box<dyn Fn(ports::Invocation) -> MemoryPorts + Send + Sync>;
 
@@ -44,7 +64,7 @@ type MakePorts = Box<dyn Fn(ports::Invocation) -> MemoryPorts + Send + Sync>;
 struct Bench {
     world: World,
     ports: MemoryPorts,
-    function: GrantFunction<MakePorts, FixedSecrets>,
+    function: GrantFunction<MakePorts, FixedSecrets, NoApi>,
     metrics: Arc<Mutex<Vec<Value>>>,
     /// Held until the catalog was read.
     _catalog: CatalogFolder,
@@ -55,24 +75,42 @@ impl Bench {
         Self::with(Some(CATALOG), Ok(()))
     }
 
+    fn guarded_by(guardrails: &str) -> Self {
+        Self::of(Some(CATALOG), guardrails, Ok(()), 600)
+    }
+
     fn with(catalog: Option<&str>, secrets: Result<(), SecretsUnavailable>) -> Self {
+        Self::of(catalog, EVERYBODY, secrets, 600)
+    }
+
+    fn of(
+        catalog: Option<&str>,
+        guardrails: &str,
+        secrets: Result<(), SecretsUnavailable>,
+        source_per_minute: u32,
+    ) -> Self {
         let world = fixtures::world();
         let ports = world.invocation();
         let metrics = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&metrics);
         let sink =
             Arc::new(move |line: &str| lines.lock().unwrap().push(serde_json::from_str(line).unwrap()));
-        let folder = CatalogFolder::new(catalog);
+        let folder = CatalogFolder::new(catalog, guardrails);
         let settings = GrantSettings {
             account_id: OWN_ACCOUNT.to_owned(),
             timers: TimerKind::Scheduler,
             sweep_grace: SignedDuration::from_secs(60),
-            catalog: folder.0.clone(),
+            folders: PackageFolders {
+                catalog: folder.0.clone(),
+                guardrails: folder.0.clone(),
+                senders: folder.0.join("senders"),
+            },
+            source_per_minute,
         };
         let metrics_to = Metrics::to("curfew-grant", sink);
         let same = ports.clone();
         let make: MakePorts = Box::new(move |invocation| same.clone().leased(invocation.lease_until));
-        let function = GrantFunction::new(make, FixedSecrets(secrets), metrics_to, settings);
+        let function = GrantFunction::new(make, FixedSecrets(secrets), NoApi, metrics_to, settings);
         Self { world, ports, function, metrics, _catalog: folder }
     }
 
@@ -142,15 +180,16 @@ impl Bench {
     }
 }
 
-/// A catalog folder of one file, or of none, for as long as it is held.
+/// A folder of one file of the catalog, or none, and one of guardrails, for as long as it is held.
 struct CatalogFolder(PathBuf);
 
 impl CatalogFolder {
-    fn new(text: Option<&str>) -> Self {
+    fn new(text: Option<&str>, guardrails: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("curfew-grant-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("guardrails.cedar"), guardrails).unwrap();
         if let Some(text) = text {
             std::fs::write(folder.join("catalog.toml"), text).unwrap();
         }

@@ -12,13 +12,14 @@ use curfew_domain::transition::{CHANGES_MAX, Illegal};
 use curfew_domain::window::{Window, plus, whole_minute_up};
 use curfew_testkit::CallName::{Attach, Commit, Open, SetTimer};
 use curfew_testkit::fixtures::{ANA, CATALOG, LEASE, managed_request, person, principal, request};
+use curfew_testkit::guardrails::permissive;
 use curfew_testkit::{Delivery, Fault};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{Life, approved_again, closed, minute};
 
 /// Ana's grant of an hour, ten minutes after it began.
-fn begun(asked: &AccessRequest) -> (Life, Grant) {
+pub(crate) fn begun(asked: &AccessRequest) -> (Life, Grant) {
     let life = Life::new();
     let grant = life.active(asked);
     life.world.set_time(minute(10));
@@ -27,7 +28,7 @@ fn begun(asked: &AccessRequest) -> (Life, Grant) {
 
 /// Expects ledger, timer and, for an inline grant, the document in IAM to say the same window.
 #[track_caller]
-fn assert_agreed(life: &Life, grant: &Grant, window: Window) {
+pub(crate) fn assert_agreed(life: &Life, grant: &Grant, window: Window) {
     let now = life.grant(grant.id());
     assert_eq!(now.window(), window);
     assert!(matches!(now.state(), State::Active { changing: None, .. }), "{:?}", now.state());
@@ -49,7 +50,7 @@ fn assert_agreed(life: &Life, grant: &Grant, window: Window) {
     life.assert_sound();
 }
 
-fn window(from: i64, to: i64) -> Window {
+pub(crate) fn window(from: i64, to: i64) -> Window {
     Window::new(minute(from), minute(to)).unwrap()
 }
 
@@ -90,7 +91,8 @@ fn a_change_costs_five_calls_in_four_rounds_however_many_grants_and_changes_ther
         for (n, end) in [(1, 90), (2, 40), (3, 120)] {
             let ports = life.world.invocation();
             let again = approved_again(&asked, n, end);
-            let changed = life.world.finish(open(&ports, &life.catalog, again, life.settings())).unwrap();
+            let changed =
+                life.world.finish(open(&ports, permissive(&life.catalog), again, life.settings())).unwrap();
             assert!(matches!(changed, Ok(Opened::Changed { .. })), "{changed:?}");
             assert_eq!(life.world.calls(&ports), [Open, Commit, Attach, SetTimer, Commit]);
             assert_eq!(life.world.rounds(&ports), 4);
@@ -143,8 +145,14 @@ fn what_is_not_a_later_approval_changes_nothing() {
     }
     let older = life.open(&approved_again(&asked, 4, 180));
     assert!(matches!(older, Opened::Superseded(_)), "{older:?}");
-    let at_the_same_time = life.open(&approved_again(&asked, 5, 180));
-    assert!(matches!(at_the_same_time, Opened::Conflict(_)), "{at_the_same_time:?}");
+    let older_and_shorter = life.open(&approved_again(&asked, 4, 30));
+    assert!(matches!(older_and_shorter, Opened::Superseded(_)), "{older_and_shorter:?}");
+    for end in [180, 120] {
+        let mut at_the_same_time = approved_again(&asked, 5, end);
+        at_the_same_time.justification.push_str(", and on db-4");
+        let told = life.open(&at_the_same_time);
+        assert!(matches!(told, Opened::Conflict(_)), "{told:?}");
+    }
     assert_eq!(life.everything(), before);
 }
 
@@ -188,7 +196,7 @@ fn a_role_that_attaches_something_else_by_now_can_not_change_what_was_attached()
     let (life, grant) = begun(&asked);
     let before = life.everything();
     let ports = life.world.invocation();
-    let changing = open(&ports, &other, approved_again(&asked, 5, 120), life.settings());
+    let changing = open(&ports, permissive(&other), approved_again(&asked, 5, 120), life.settings());
     let answer = life.world.finish(changing).unwrap().unwrap();
     assert!(matches!(&answer, Opened::NotChanged { why: Illegal::OtherAccess, .. }), "{answer:?}");
     assert_eq!(life.everything(), before);
@@ -247,7 +255,7 @@ fn both_kinds_of_timer_move() {
             let asked = managed_request("CHG-1");
             let opened = |asked| {
                 let ports = life.world.invocation();
-                life.world.finish(open(&ports, &life.catalog, asked, settings)).unwrap().unwrap()
+                life.world.finish(open(&ports, permissive(&life.catalog), asked, settings)).unwrap().unwrap()
             };
             let Opened::Activated(grant) = opened(asked.clone()) else { panic!("not opened") };
             life.world.set_time(minute(10));

@@ -12,6 +12,7 @@ use curfew_domain::transition::RETRY_PAUSE_MAX;
 use curfew_domain::window::plus;
 use curfew_testkit::CallName::{Claim, ClearTimer, Commit, Detach, Release};
 use curfew_testkit::fixtures::{ANA, START, managed_request, person, request, request_of, source, ticket};
+use curfew_testkit::guardrails::permissive;
 use curfew_testkit::{CallName, Delivery, Fault, Task};
 use jiff::SignedDuration;
 
@@ -19,7 +20,8 @@ use crate::support::{Life, by_operator, closed};
 
 fn active_with(life: &Life, kind: TimerKind, asked: &AccessRequest) -> Grant {
     let settings = OpenSettings { timer: kind, ..life.settings() };
-    let opening = async { open(&life.world.invocation(), &life.catalog, asked.clone(), settings).await };
+    let opening =
+        async { open(&life.world.invocation(), permissive(&life.catalog), asked.clone(), settings).await };
     life.run(Task::new(opening)).unwrap();
     life.grant(&crate::support::id_of(life, asked))
 }

@@ -4,6 +4,7 @@ use curfew_domain::effect::TimerKind;
 use curfew_domain::grant::Outcome;
 use curfew_domain::request::AccessRequest;
 use curfew_testkit::fixtures::{ANA, catalog, managed_request, request};
+use curfew_testkit::guardrails::permissive;
 use curfew_testkit::{Choices, Task, explore};
 
 use crate::support::{Crash, Life, Played, Runner, id_of};
@@ -15,7 +16,8 @@ fn an_opening_crashes(choices: &mut Choices, life: &Life, asked: &AccessRequest)
     let kind = if choices.choose(2) == 0 { TimerKind::Scheduler } else { TimerKind::Rule };
     let settings = curfew_app::open::OpenSettings { timer: kind, ..life.settings() };
     let opening = async {
-        curfew_app::open::open(&life.world.invocation(), &life.catalog, asked.clone(), settings).await
+        curfew_app::open::open(&life.world.invocation(), permissive(&life.catalog), asked.clone(), settings)
+            .await
     };
     let mut opening = Runner::new(Task::new(opening));
     if life.race(choices, Crash::Somebody, &mut [&mut opening]) == Played::Before {

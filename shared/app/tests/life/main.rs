@@ -19,13 +19,19 @@ mod drift_laps;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod guardrails;
+#[cfg(test)]
 mod opening;
 #[cfg(test)]
 mod opening_failures;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod shared_attachments;
+#[cfg(test)]
+mod shortenings;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use curfew_domain::request::WindowEnd;
 use curfew_domain::window::plus;
 use curfew_testkit::CallName::{Attach, Commit, Load, Open, SetTimer};
 use curfew_testkit::fixtures::{ANA, ANA_IN_GLOBEX, START, managed_request, request, request_of};
+use curfew_testkit::guardrails::permissive;
 use curfew_testkit::{CallName, Task};
 use jiff::SignedDuration;
 
@@ -18,7 +19,9 @@ fn cost_of(life: &Life, request: &curfew_domain::request::AccessRequest) -> (Vec
     let settings = life.settings();
     let opened = life
         .world
-        .finish(async { curfew_app::open::open(&ports, &life.catalog, request.clone(), settings).await })
+        .finish(async {
+            curfew_app::open::open(&ports, permissive(&life.catalog), request.clone(), settings).await
+        })
         .unwrap()
         .unwrap();
     assert!(matches!(opened, Opened::Activated(_)), "{opened:?}");
@@ -184,8 +187,9 @@ fn both_kinds_of_timer_fire_after_the_end_and_within_its_minute() {
         life.world.advance(SignedDuration::from_secs(17));
         let settings = curfew_app::open::OpenSettings { timer: kind, ..life.settings() };
         let asked = request("CHG-1");
-        let opening =
-            async { curfew_app::open::open(&life.world.invocation(), &life.catalog, asked, settings).await };
+        let opening = async {
+            curfew_app::open::open(&life.world.invocation(), permissive(&life.catalog), asked, settings).await
+        };
         assert!(matches!(life.run(Task::new(opening)), Ok(Opened::Activated(_))));
         life.world.set_time(plus(START, SignedDuration::from_secs(3_600 + 17)));
         assert_eq!(life.fire_timers(), 0, "{kind:?}: early, or not rounded up");

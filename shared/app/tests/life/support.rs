@@ -14,6 +14,7 @@ use curfew_domain::transition::BeginClosing;
 use curfew_domain::window::plus;
 use curfew_testkit::checks::{self, Violation};
 use curfew_testkit::fixtures::{self, LEASE, START, settings};
+use curfew_testkit::guardrails::permissive;
 use curfew_testkit::{CallId, CallName, CallRecord, Choices, Delivery, Task, World};
 use jiff::{SignedDuration, Timestamp};
 
@@ -43,7 +44,9 @@ impl Life {
     /// An opening invocation that has not begun.
     pub(crate) fn opening<'a>(&'a self, request: &AccessRequest) -> Task<'a, Result<Opened, LedgerError>> {
         let (request, settings) = (request.clone(), self.settings());
-        Task::new(async move { open(&self.world.invocation(), &self.catalog, request, settings).await })
+        Task::new(async move {
+            open(&self.world.invocation(), permissive(&self.catalog), request, settings).await
+        })
     }
 
     /// An operator's revocation that has not begun.

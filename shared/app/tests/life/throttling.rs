@@ -6,6 +6,7 @@ use curfew_domain::grant::{Grant, Outcome, State};
 use curfew_domain::ids::GrantId;
 use curfew_domain::window::plus;
 use curfew_testkit::fixtures::{self, CATALOG, request_of};
+use curfew_testkit::guardrails::permissive;
 use curfew_testkit::{CallName, Delivery, Fault};
 use jiff::{SignedDuration, Timestamp};
 
@@ -119,7 +120,8 @@ fn a_change_of_the_window_takes_over_whether_the_role_is_privileged_by_now() {
     life.world.set_time(minute(10));
     let by_now = privileged().catalog;
     let ports = life.world.invocation();
-    let changing = curfew_app::open::open(&ports, &by_now, approved_again(&asked, 5, 30), life.settings());
+    let changing =
+        curfew_app::open::open(&ports, permissive(&by_now), approved_again(&asked, 5, 30), life.settings());
     life.world.finish(changing).unwrap().unwrap();
     assert!(life.grant(grant.id()).privileged());
 }

@@ -72,6 +72,10 @@ pub(super) fn state_item(grant: &Grant) -> Result<Item, ItemError> {
         State::Closed { outcome, .. } => set("outcome", text(outcome.to_string())),
         State::Active { .. } | State::Closing { .. } => None,
     };
+    if let Some(since) = grant.review_owed_since() {
+        set("review_owed", text(keys::REVIEW_OWED));
+        set("review_since", text(keys::review_since(since, grant.id())));
+    }
     if let Some(due_at) = grant.due_at() {
         set("live_person", text(request.requester.as_str()));
         set("live_tenant", text(request.tenant.as_str()));

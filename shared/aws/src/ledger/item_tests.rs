@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::samples::{
     EXPIRES_AT, ID, LEASE_UNTIL, OPENED_AT, USER, active, any_grant, at, begin, changing, closed, closing,
-    event, grant, opening,
+    event, grant, opening, reviewed,
 };
 
 proptest! {
@@ -69,6 +69,25 @@ fn each_state_is_named_and_due_when_the_domain_says() {
         let item = state_item(&grant(state)).unwrap();
         assert_eq!((text_of(&item, "state"), text_of(&item, "due_at")), (Some(name), due_at));
     }
+}
+
+#[test]
+fn whoever_owes_a_review_is_in_its_index_until_it_is_done() {
+    let since = "2026-11-21T01:02:03Z";
+    let place = |state, review: serde_json::Value| {
+        let item = state_item(&reviewed(state, review)).unwrap();
+        (text_of(&item, "review_owed").map(str::to_owned), text_of(&item, "review_since").map(str::to_owned))
+    };
+    let owed = || serde_json::json!({ "name": "owed", "since": since });
+    let there = (Some("owed".to_owned()), Some(format!("{since}#{ID}")));
+    for state in [opening(), active(), changing(), closing(), closed()] {
+        assert_eq!(place(state.clone(), owed()), there);
+        assert_eq!(place(state.clone(), serde_json::json!({ "name": "done", "at": since })), (None, None));
+        assert_eq!(place(state, serde_json::Value::Null), (None, None));
+    }
+    let mut failed = closed();
+    failed["outcome"] = serde_json::json!("failed");
+    assert_eq!(place(failed, owed()), (None, None));
 }
 
 #[test]

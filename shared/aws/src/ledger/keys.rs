@@ -41,6 +41,17 @@ pub(super) const LIVE_BY_PERSON_INDEX: &str = "live_by_person";
 /// The index of grants that have not ended, by tenant: `live_tenant`, `principal`.
 pub(super) const LIVE_BY_TENANT_INDEX: &str = "live_by_tenant";
 
+/// The index of grants that somebody owes a review: `review_owed`, `review_since`.
+pub(super) const REVIEWS_INDEX: &str = "reviews";
+
+/// The one partition of the index of reviews. Emergencies are rare: no more than what one partition takes.
+pub(super) const REVIEW_OWED: &str = "owed";
+
+/// A grant's place in the index of reviews: by since when it owes one.
+pub(super) fn review_since(since: Timestamp, id: &GrantId) -> String {
+    format!("{}#{id}", time(since))
+}
+
 /// Into how many partitions of its index the due items of each rank (privileged, normal) are spread: one
 /// partition takes 1,000 writes a second
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>).

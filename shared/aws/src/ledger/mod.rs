@@ -158,6 +158,10 @@ impl Ledger for DynamoLedger {
         query::live_of_tenant(self, tenant, Some(principal)).await
     }
 
+    async fn reviews_owed(&self) -> Result<Vec<GrantId>, LedgerError> {
+        query::reviews_owed(self).await
+    }
+
     async fn due(&self, now: Timestamp, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, LedgerError> {
         due::due(self, now, after, limit).await
     }

@@ -198,6 +198,16 @@ pub(super) async fn record_denial(ledger: &DynamoLedger, denied: &DeniedRequest)
         ("reason".to_owned(), text(&denied.reason)),
         ("at".to_owned(), text(keys::time(denied.at))),
     ]);
+    let decided =
+        [("catalog_digest", &denied.catalog_digest), ("guardrails_digest", &denied.guardrails_digest)];
+    for (name, digest) in decided.into_iter().filter(|(_, digest)| !digest.is_empty()) {
+        item.insert(name.to_owned(), text(digest));
+    }
+    if !denied.guardrails.is_empty() {
+        // A list and no set: the order is the guardrails' own.
+        let guardrails = denied.guardrails.iter().map(|id| text(id.as_str())).collect();
+        item.insert("guardrails".to_owned(), AttributeValue::L(guardrails));
+    }
     item.extend(key(
         keys::ticket_pk(&denied.ticket),
         keys::denial_sk(&denied.source, &denied.request_digest, &denied.code),

@@ -1,7 +1,7 @@
 //! Tests of what is written before anything is done: new grants; and denials.
 
 use curfew_app::ports::Ledger as _;
-use curfew_domain::ids::{DeliveryId, Source, TicketId};
+use curfew_domain::ids::{DeliveryId, GuardrailId, Source, TicketId};
 use curfew_domain::transition::Stored;
 use serde_json::{Value, json};
 
@@ -207,6 +207,9 @@ async fn a_denial_is_recorded_once() {
         request_digest: "00ff".to_owned(),
         code: "self-approval".to_owned(),
         reason: "nobody else approved".to_owned(),
+        guardrails: Vec::new(),
+        catalog_digest: "c1".to_owned(),
+        guardrails_digest: String::new(),
         at: at("2026-11-21T01:02:03Z"),
     };
     for reply in [done(), Reply::json_error(400, "ConditionalCheckFailedException")] {
@@ -216,8 +219,24 @@ async fn a_denial_is_recorded_once() {
         assert_eq!(sent["Item"]["pk"], json!({ "S": "TICKET#CHG1" }));
         assert_eq!(sent["Item"]["sk"], json!({ "S": "itsm#DENIED#00ff#self-approval" }));
         assert_eq!(sent["Item"]["code"], json!({ "S": "self-approval" }));
+        assert_eq!(sent["Item"]["catalog_digest"], json!({ "S": "c1" }));
+        // What did not decide leaves nothing.
+        assert_eq!(
+            (&sent["Item"]["guardrails"], &sent["Item"]["guardrails_digest"]),
+            (&json!(null), &json!(null))
+        );
         assert_eq!(sent["ConditionExpression"], ABSENT);
     }
+    let by_guardrails = DeniedRequest {
+        guardrails: ["freeze", "no-self-approval"].map(|id| GuardrailId::new(id).unwrap()).to_vec(),
+        guardrails_digest: "g1".to_owned(),
+        ..denied.clone()
+    };
+    let (kept, script) = ledger([done()]);
+    kept.record_denial(&by_guardrails).await.unwrap();
+    let item = &script.one().json()["Item"];
+    assert_eq!(item["guardrails"], json!({ "L": [{ "S": "freeze" }, { "S": "no-self-approval" }] }));
+    assert_eq!(item["guardrails_digest"], json!({ "S": "g1" }));
     let (ledger, _) = ledger([Reply::json_error(500, "InternalServerError")]);
     assert!(ledger.record_denial(&denied).await.unwrap_err().retryable);
 }

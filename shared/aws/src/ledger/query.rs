@@ -1,4 +1,5 @@
-//! Reading: consistent by grant and by ticket; through lagging indexes by person, tenant and principal.
+//! Reading: consistent by grant and by ticket; through lagging indexes by person, tenant and principal, and of
+//! reviews.
 //!
 //! Every query follows its pages to the end: a page ends after 1 MB whatever was asked for.
 
@@ -16,6 +17,7 @@ const LOAD: &str = "read a grant";
 const STORY: &str = "read a grant's events";
 const TICKET: &str = "find a ticket's grants";
 const LIVE: &str = "find live grants";
+const REVIEWS: &str = "find the reviews that are owed";
 
 /// How often a story is read before it is told as it is.
 const STORY_READS_MAX: u32 = 3;
@@ -129,6 +131,14 @@ pub(super) async fn live_of_tenant(
             .expression_attribute_values(":principal", text(principal.arn())),
     };
     live(ledger, query).await
+}
+
+/// Grants that somebody owes a review, those first that owe it longest.
+pub(super) async fn reviews_owed(ledger: &DynamoLedger) -> Result<Vec<GrantId>, LedgerError> {
+    let query = index(ledger, keys::REVIEWS_INDEX)
+        .key_condition_expression("review_owed = :owed")
+        .expression_attribute_values(":owed", text(keys::REVIEW_OWED));
+    all(ledger, query, REVIEWS).await?.iter().map(|item| id_of(item, REVIEWS)).collect()
 }
 
 fn index(ledger: &DynamoLedger, name: &str) -> QueryFluentBuilder {

@@ -134,6 +134,24 @@ async fn live_grants_are_found_through_their_index_to_its_last_page() {
 }
 
 #[tokio::test]
+async fn reviews_that_are_owed_are_found_through_their_index_to_its_last_page() {
+    let pages = [page(&[entry(ID, NOW)], Some(entry(ID, NOW))), page(&[entry(OTHER_ID, NOW)], None)];
+    let (found_by, script) = ledger(pages);
+    let found = found_by.reviews_owed().await.unwrap();
+    assert_eq!(found, [ID, OTHER_ID].map(|id| GrantId::new(id).unwrap()));
+    let sent = script.seen()[0].json();
+    assert_eq!(
+        (&sent["IndexName"], &sent["KeyConditionExpression"]),
+        (&json!("reviews"), &json!("review_owed = :owed"))
+    );
+    assert_eq!(sent["ExpressionAttributeValues"], json!({ ":owed": { "S": "owed" } }));
+    // In the order of the index's range key, which DynamoDB gives unless it is told otherwise.
+    assert!(sent["ScanIndexForward"].is_null());
+    let (denied, _) = ledger([Reply::json_error(400, "AccessDeniedException")]);
+    assert_eq!(denied.reviews_owed().await.unwrap_err().operation, "find the reviews that are owed");
+}
+
+#[tokio::test]
 async fn an_index_that_cannot_be_read_is_an_error_not_an_empty_answer() {
     let (ledger, _) = ledger([Reply::json_error(400, "ResourceNotFoundException")]);
     let error = ledger.live_of_tenant(&TenantId::new("acme").unwrap()).await.unwrap_err();

@@ -10,7 +10,7 @@ use super::finding::{Place, Report};
 use super::model::{Role, RoleAccess};
 use super::table::Located;
 use crate::document::{Statement, fits, render};
-use crate::ids::{PermissionName, RoleName, TenantId};
+use crate::ids::{Email, GroupName, PermissionName, RoleName, TenantId};
 use crate::principal::{Principal, PrincipalKind};
 use crate::window::Window;
 
@@ -25,13 +25,72 @@ pub(super) fn check(draft: &Draft, report: &mut Report) -> BTreeMap<RoleName, Ro
             check_include(name, role, included, draft, report);
         }
         check_cycle(name, role, draft, report);
-        if let Some(role) = resolve(name, role, draft) {
+        if let Some(role) = resolve(name, place, role, draft) {
             check_size(&role, place, draft, &users, report);
             roles.insert(name.clone(), role);
         }
     }
     check_principals(draft, report);
+    check_identities(draft, report);
+    check_groups(draft, report);
     roles
+}
+
+/// An address or an account stands for one person: or somebody could approve their own request under another.
+fn check_identities(draft: &Draft, report: &mut Report) {
+    let mut owners: BTreeMap<&Email, (&Email, &Place)> = BTreeMap::new();
+    for (email, place, _) in draft.people.iter() {
+        owners.insert(email, (email, place));
+    }
+    for (email, _, person) in draft.people.iter() {
+        for alias in &person.aliases {
+            if let Some((owner, first)) = owners.get(&alias.value) {
+                let message = format!("address `{}` is person `{owner}`'s already, at {first}", alias.value);
+                report.error(&alias.place, message, "keep it with the one human being whose address it is");
+            } else {
+                owners.insert(&alias.value, (email, &alias.place));
+            }
+        }
+    }
+    let mut owners = BTreeMap::new();
+    for (email, _, person) in draft.people.iter() {
+        for account in &person.accounts {
+            if let Some((owner, first)) = owners.get(&account.value) {
+                let message =
+                    format!("account `{}` is person `{owner}`'s already, at {first}", account.value);
+                report.error(&account.place, message, "keep it with the one human being whose account it is");
+            } else {
+                owners.insert(account.value.clone(), (email, &account.place));
+            }
+        }
+    }
+}
+
+/// Groups that roles name and nobody is in: most often a name that is written wrong.
+fn check_groups(draft: &Draft, report: &mut Report) {
+    // A person that could not be read may be the one who is in it.
+    if report.has_errors() {
+        return;
+    }
+    let members = |group: &GroupName| {
+        draft.people.iter().filter(|(_, _, person)| person.person.groups().contains(group)).count()
+    };
+    for (name, place, role) in draft.roles.iter() {
+        for group in role.eligible.iter().filter(|group| members(group) == 0) {
+            let message = format!("role `{name}` is for group `{group}`, and nobody is in it");
+            report.warning(place, message, "correct the group, or put somebody in it");
+        }
+        for quorum in &role.approvals {
+            let Some(group) = &quorum.group else { continue };
+            let (there, wanted) = (members(group), quorum.count);
+            if there < wanted {
+                let message = format!(
+                    "role `{name}` takes {wanted} approval(s) of group `{group}`, which has {there} member(s)"
+                );
+                report.warning(place, message, "nobody can get the role: correct the group or the count");
+            }
+        }
+    }
 }
 
 fn known<K: Ord + Display, V>(
@@ -126,7 +185,7 @@ fn find_cycle<'a>(
 }
 
 /// The role with everything that it refers to. `None` if any of that is broken, which was reported.
-fn resolve(name: &RoleName, role: &RoleDraft, draft: &Draft) -> Option<Role> {
+fn resolve(name: &RoleName, place: &Place, role: &RoleDraft, draft: &Draft) -> Option<Role> {
     let mut permissions = Vec::new();
     let access = if role.is_managed {
         RoleAccess::Managed { policy: role.managed.clone()? }
@@ -150,6 +209,10 @@ fn resolve(name: &RoleName, role: &RoleDraft, draft: &Draft) -> Option<Role> {
         default_duration: role.default_duration.as_ref()?.value,
         tenants: role.tenants.as_ref().map(|tenants| tenants.iter().map(|t| t.value.clone()).collect()),
         privileged: role.privileged,
+        eligible: role.eligible.clone(),
+        approvals: role.approvals.clone(),
+        labels: role.labels.clone(),
+        place: place.clone(),
     })
 }
 

@@ -3,16 +3,16 @@
 //! Collected over all files, so that an entry may stand in any of them, and references are checked when
 //! everything is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use jiff::SignedDuration;
 
 use super::finding::{Place, Report};
-use super::model::{Permission, Person, Tenant};
+use super::model::{Permission, Person, Quorum, Tenant};
 use super::table::Located;
 use crate::document::Template;
-use crate::ids::{Email, PermissionName, RoleName, TenantId};
+use crate::ids::{Email, GroupName, Label, PermissionName, RoleName, SourceAccount, TenantId};
 use crate::principal::Principal;
 
 /// Everything that the files define.
@@ -35,12 +35,17 @@ pub(super) struct RoleDraft {
     pub(super) is_managed: bool,
     pub(super) tenants: Option<Vec<Located<TenantId>>>,
     pub(super) privileged: bool,
+    pub(super) eligible: BTreeSet<GroupName>,
+    pub(super) approvals: Vec<Quorum>,
+    pub(super) labels: BTreeSet<Label>,
 }
 
 /// A person whose principals were not compared with other people's yet.
 pub(super) struct PersonDraft {
     pub(super) person: Person,
     pub(super) principals: Vec<Located<Principal>>,
+    pub(super) aliases: Vec<Located<Email>>,
+    pub(super) accounts: Vec<Located<SourceAccount>>,
 }
 
 /// The entries of one kind. A broken one is remembered by its name, so that a reference to it is no second

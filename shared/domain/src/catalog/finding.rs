@@ -45,11 +45,22 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Every finding of a catalog that can't be used, in the order of files and lines. At least one is an error.
+/// Every finding of a catalog (or guardrails) that can't be used, in the order of files and lines. At least one is an
+/// error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings(Vec<Finding>);
 
 impl Findings {
+    /// The findings in order: all warnings; or an error, if one of them is.
+    ///
+    /// # Errors
+    /// All of them, if at least one is an error.
+    pub fn unless_fatal(mut found: Vec<Finding>) -> Result<Vec<Finding>, Self> {
+        found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        let is_fatal = found.iter().any(|finding| finding.severity == Severity::Error);
+        if is_fatal { Err(Self(found)) } else { Ok(found) }
+    }
+
     /// Every finding.
     #[must_use]
     pub fn as_slice(&self) -> &[Finding] {
@@ -59,6 +70,13 @@ impl Findings {
     /// The errors among them.
     pub fn errors(&self) -> impl Iterator<Item = &Finding> {
         self.0.iter().filter(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// One finding, which is taken for an error.
+impl From<Finding> for Findings {
+    fn from(finding: Finding) -> Self {
+        Self(vec![Finding { severity: Severity::Error, ..finding }])
     }
 }
 
@@ -78,15 +96,19 @@ impl std::error::Error for Findings {}
 
 /// A position in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) file: Arc<str>,
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub struct Place {
+    /// The file, by the name it was given.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
 }
 
 impl Place {
     /// A finding at this place.
-    pub(super) fn finding(
+    #[must_use]
+    pub fn finding(
         &self,
         severity: Severity,
         message: impl Into<String>,
@@ -127,8 +149,7 @@ impl Report {
     }
 
     /// The warnings, or everything if there is an error among it.
-    pub(super) fn finish(mut self) -> Result<Vec<Finding>, Findings> {
-        self.0.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        if self.has_errors() { Err(Findings(self.0)) } else { Ok(self.0) }
+    pub(super) fn finish(self) -> Result<Vec<Finding>, Findings> {
+        Findings::unless_fatal(self.0)
     }
 }

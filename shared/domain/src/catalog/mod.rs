@@ -19,12 +19,13 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
-use crate::ids::{Email, PermissionName, RoleName, TenantId};
+use crate::ids::{Email, PermissionName, RoleName, SourceAccount, TenantId};
+use crate::request::AccessRequest;
 use draft::Draft;
-use finding::{Place, Report};
+use finding::Report;
 
-pub use finding::{Finding, Findings, Severity};
-pub use model::{Permission, Person, Role, RoleAccess, Tenant};
+pub use finding::{Finding, Findings, Place, Severity};
+pub use model::{Permission, Person, Quorum, Role, RoleAccess, Tenant};
 
 /// The longest that any role may be had for, whatever the catalog says. Twelve hours: longer than a shift,
 /// and as long as AWS lets any session of a role live.
@@ -46,6 +47,8 @@ pub struct Catalog {
     permissions: BTreeMap<PermissionName, Permission>,
     roles: BTreeMap<RoleName, Role>,
     people: BTreeMap<Email, Person>,
+    aliases: BTreeMap<Email, Email>,
+    accounts: BTreeMap<SourceAccount, Email>,
     warnings: Vec<Finding>,
     digest: String,
 }
@@ -59,7 +62,7 @@ impl Catalog {
         let mut report = Report::default();
         let mut draft = Draft::default();
         if files.is_empty() {
-            let place = Place { file: Arc::from("catalog"), line: 1, column: 1 };
+            let place = finding::Place { file: Arc::from("catalog"), line: 1, column: 1 };
             report.error(&place, "there is no catalog file", "add one with the ending `.toml`");
         }
         let mut sorted: Vec<&CatalogFile> = files.iter().collect();
@@ -72,7 +75,16 @@ impl Catalog {
         // Where a file is no TOML, names may be missing: complaints about references would mislead.
         let roles = if is_toml { check::check(&draft, &mut report) } else { BTreeMap::new() };
         let warnings = report.finish()?;
+        let people = || draft.people.iter().map(|(email, _, draft)| (email, draft));
+        let aliases = people().flat_map(|(email, draft)| {
+            draft.aliases.iter().map(|alias| (alias.value.clone(), email.clone()))
+        });
+        let accounts = people().flat_map(|(email, draft)| {
+            draft.accounts.iter().map(|account| (account.value.clone(), email.clone()))
+        });
         Ok(Self {
+            aliases: aliases.collect(),
+            accounts: accounts.collect(),
             tenants: draft.tenants.into_values(),
             permissions: draft.permissions.into_values(),
             roles,
@@ -132,10 +144,38 @@ impl Catalog {
         self.roles.values()
     }
 
-    /// A person.
+    /// A person, by any of their addresses.
     #[must_use]
     pub fn person(&self, email: &Email) -> Option<&Person> {
-        self.people.get(email)
+        self.people.get(self.aliases.get(email).unwrap_or(email))
+    }
+
+    /// The person whom a source knows by an account.
+    #[must_use]
+    pub fn person_by_account(&self, account: &SourceAccount) -> Option<&Person> {
+        self.people.get(self.accounts.get(account)?)
+    }
+
+    /// Whether two addresses are one human being's.
+    #[must_use]
+    pub fn is_same_person(&self, one: &Email, other: &Email) -> bool {
+        self.main_address(one) == self.main_address(other)
+    }
+
+    /// The address that the catalog has a person under; the address itself, if it is nobody's.
+    fn main_address<'a>(&'a self, email: &'a Email) -> &'a Email {
+        self.person(email).map_or(email, Person::email)
+    }
+
+    /// The request with everybody under the address that the catalog has them under, so that what is kept and
+    /// compared does not depend on which of their addresses a sender knows.
+    #[must_use]
+    pub fn with_main_addresses(&self, mut request: AccessRequest) -> AccessRequest {
+        request.requester = self.main_address(&request.requester).clone();
+        for approval in &mut request.approvals {
+            approval.approver = self.main_address(&approval.approver).clone();
+        }
+        request
     }
 
     /// Every person, by email.

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use super::finding::Place;
 use crate::access::{AgentRole, Route};
 use crate::document::{Scope, Statement, Template};
-use crate::ids::{Email, GroupName, PermissionName, RoleName, TenantId};
+use crate::ids::{Email, GroupName, Label, PermissionName, RoleName, SourceAccount, TenantId};
 use crate::principal::Principal;
 
 /// A security boundary: an environment, a business unit or a customer.
@@ -19,6 +19,8 @@ pub struct Tenant {
     pub(super) scope: Scope,
     pub(super) agent: Option<AgentRole>,
     pub(super) boundary: Option<String>,
+    pub(super) environment: Option<Label>,
+    pub(super) labels: BTreeSet<Label>,
     pub(super) place: Place,
 }
 
@@ -56,6 +58,24 @@ impl Tenant {
         self.boundary.as_deref()
     }
 
+    /// What kind of environment it is, for guardrails: for example `production`.
+    #[must_use]
+    pub fn environment(&self) -> Option<&Label> {
+        self.environment.as_ref()
+    }
+
+    /// Words for guardrails to go by.
+    #[must_use]
+    pub fn labels(&self) -> &BTreeSet<Label> {
+        &self.labels
+    }
+
+    /// Where its entry stands in the files.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The way to its account.
     #[must_use]
     pub fn route(&self) -> Route {
@@ -69,6 +89,7 @@ pub struct Permission {
     pub(super) name: PermissionName,
     pub(super) description: String,
     pub(super) statements: Vec<Statement>,
+    pub(super) place: Place,
 }
 
 impl Permission {
@@ -89,6 +110,12 @@ impl Permission {
     pub fn statements(&self) -> &[Statement] {
         &self.statements
     }
+
+    /// Where its entry stands in the files.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
 }
 
 /// A named set of permissions, with limits.
@@ -102,6 +129,19 @@ pub struct Role {
     pub(super) default_duration: SignedDuration,
     pub(super) tenants: Option<BTreeSet<TenantId>>,
     pub(super) privileged: bool,
+    pub(super) eligible: BTreeSet<GroupName>,
+    pub(super) approvals: Vec<Quorum>,
+    pub(super) labels: BTreeSet<Label>,
+    pub(super) place: Place,
+}
+
+/// So many different people of one group have to approve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quorum {
+    /// Which group; none, if anybody in the catalog will do.
+    pub group: Option<GroupName>,
+    /// How many of it, at least one.
+    pub count: usize,
 }
 
 /// How grants of a role take effect.
@@ -163,6 +203,30 @@ impl Role {
         self.privileged
     }
 
+    /// The groups whose members may ask for it, for guardrails. Without any, nobody may by the shipped ones.
+    #[must_use]
+    pub fn eligible(&self) -> &BTreeSet<GroupName> {
+        &self.eligible
+    }
+
+    /// Whose approvals it takes, for guardrails: all of these, by different people.
+    #[must_use]
+    pub fn approvals(&self) -> &[Quorum] {
+        &self.approvals
+    }
+
+    /// Words for guardrails to go by.
+    #[must_use]
+    pub fn labels(&self) -> &BTreeSet<Label> {
+        &self.labels
+    }
+
+    /// Where its entry stands in the files.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Whether it may be had in a tenant.
     #[must_use]
     pub fn is_available_in(&self, tenant: &TenantId) -> bool {
@@ -174,6 +238,8 @@ impl Role {
 #[derive(Debug, Clone)]
 pub struct Person {
     pub(super) email: Email,
+    pub(super) aliases: BTreeSet<Email>,
+    pub(super) accounts: BTreeSet<SourceAccount>,
     pub(super) groups: BTreeSet<GroupName>,
     pub(super) principals: Vec<Principal>,
 }
@@ -183,6 +249,18 @@ impl Person {
     #[must_use]
     pub fn email(&self) -> &Email {
         &self.email
+    }
+
+    /// Other addresses of the same human being.
+    #[must_use]
+    pub fn aliases(&self) -> &BTreeSet<Email> {
+        &self.aliases
+    }
+
+    /// What sources call them that know no addresses.
+    #[must_use]
+    pub fn accounts(&self) -> &BTreeSet<SourceAccount> {
+        &self.accounts
     }
 
     /// The groups they are in.

@@ -10,12 +10,14 @@ use toml::de::DeTable;
 use super::DURATION_LIMIT;
 use super::draft::{Declared, Draft, PersonDraft, RoleDraft};
 use super::finding::Report;
-use super::model::{Permission, Person, Tenant};
+use super::model::{Permission, Person, Quorum, Tenant};
 use super::statements;
 use super::table::{Located, Problem, Source, Table};
 use crate::access::AgentRole;
 use crate::document::{Scope, Template};
-use crate::ids::{Email, IdError, PermissionName, RoleName, TenantId, shown};
+use crate::ids::{
+    Email, GroupName, IdError, Label, PermissionName, RoleName, SourceAccount, TenantId, shown,
+};
 use crate::principal::{Principal, PrincipalKind};
 
 /// Reads one file into the draft, as far as it can be read. Returns whether it is TOML at all.
@@ -58,7 +60,11 @@ fn section<K: Ord + Display + TryFrom<String, Error = IdError>, V>(
 }
 
 fn tenant(id: &TenantId, table: &Table<'_>, report: &mut Report) -> Option<Tenant> {
-    table.only(&["account", "region", "agent_role", "external_id", "boundary"], &[], report);
+    table.only(
+        &["account", "region", "agent_role", "external_id", "boundary", "environment", "labels"],
+        &[],
+        report,
+    );
     let account = table.required_text("account", "\"111122223333\"", report);
     let region = table.required_text("region", "\"eu-central-1\"", report);
     // Each is checked with a value for the other that is known to be good: both mistakes are to be seen.
@@ -89,7 +95,18 @@ fn tenant(id: &TenantId, table: &Table<'_>, report: &mut Report) -> Option<Tenan
         })
     });
     let scope = Scope::new(id.clone(), &account?, &region?).ok()?;
-    Some(Tenant { scope, agent, boundary, place: table.place() })
+    let environment = table
+        .text("environment", report)
+        .and_then(|text| text.read(report, |word| Label::new(word).map_err(Problem::from)));
+    let labels = names(table, "labels", report).unwrap_or_default();
+    Some(Tenant {
+        scope,
+        agent,
+        boundary,
+        environment,
+        labels: labels.into_iter().map(|label| label.value).collect(),
+        place: table.place(),
+    })
 }
 
 fn agent(table: &Table<'_>, account: Option<&str>, report: &mut Report) -> Option<AgentRole> {
@@ -162,7 +179,8 @@ fn permission(name: &PermissionName, table: &Table<'_>, report: &mut Report) -> 
     table.only(&["description", "statement"], &[("Statement", "write `[[permission.….statement]]`")], report);
     let description = table.required_text("description", "\"What it is for\"", report);
     let statements = statements::read(name, table, report);
-    Some(Permission { name: name.clone(), description: description?.value, statements: statements? })
+    let (name, place) = (name.clone(), table.place());
+    Some(Permission { name, description: description?.value, statements: statements?, place })
 }
 
 fn role(_: &RoleName, table: &Table<'_>, report: &mut Report) -> Option<RoleDraft> {
@@ -176,6 +194,9 @@ fn role(_: &RoleName, table: &Table<'_>, report: &mut Report) -> Option<RoleDraf
         "default_duration",
         "tenants",
         "privileged",
+        "eligible",
+        "approvals",
+        "labels",
     ];
     table.only(&known, &[], report);
     let description = table.required_text("description", "\"What it is for\"", report).map(|text| text.value);
@@ -210,7 +231,13 @@ fn role(_: &RoleName, table: &Table<'_>, report: &mut Report) -> Option<RoleDraf
         report.error(&default.place, message, "shorten the default or lengthen the maximum");
     }
     let tenants = names(table, "tenants", report);
+    let eligible = names(table, "eligible", report).unwrap_or_default();
+    let labels = names(table, "labels", report).unwrap_or_default();
+    let approvals = table.list("approvals", report).unwrap_or_default();
     Some(RoleDraft {
+        eligible: eligible.into_iter().map(|group| group.value).collect(),
+        approvals: approvals.into_iter().filter_map(|text| text.read(report, quorum)).collect(),
+        labels: labels.into_iter().map(|label| label.value).collect(),
         description,
         permissions,
         includes,
@@ -251,6 +278,26 @@ fn managed_policy(table: &Table<'_>, is_managed: bool, report: &mut Report) -> O
             )),
         }
     })
+}
+
+/// `"2 of security"`, `"managers"` (one of them), or `"2 of anybody"`.
+fn quorum(text: &str) -> Result<Quorum, Problem> {
+    const FORM: &str = "write it like \"managers\", \"2 of security\" or \"2 of anybody\"";
+    let (count, group) = match text.split_once(" of ") {
+        None => (1, text),
+        Some((count, group)) => match count.parse::<usize>() {
+            Ok(count @ 1..=9) => (count, group),
+            _ => {
+                return Err(Problem::new(
+                    format!("approvals {} has no count from 1 to 9", shown(text)),
+                    FORM,
+                ));
+            }
+        },
+    };
+    let group = (group != "anybody").then(|| GroupName::new(group)).transpose();
+    let group = group.map_err(|error| Problem::new(error.to_string(), FORM))?;
+    Ok(Quorum { group, count })
 }
 
 /// A list of names of other entries.
@@ -297,7 +344,7 @@ fn duration(table: &Table<'_>, key: &str, report: &mut Report) -> Option<Located
 }
 
 fn person(email: &Email, table: &Table<'_>, report: &mut Report) -> Option<PersonDraft> {
-    table.only(&["groups", "principals"], &[], report);
+    table.only(&["groups", "principals", "aliases", "accounts"], &[], report);
     let groups = names(table, "groups", report).unwrap_or_default();
     let mut principals = Vec::new();
     for text in table.list("principals", report).unwrap_or_default() {
@@ -305,10 +352,26 @@ fn person(email: &Email, table: &Table<'_>, report: &mut Report) -> Option<Perso
             principals.push(Located { value, place: text.place });
         }
     }
+    let mut aliases = Vec::new();
+    for text in table.list("aliases", report).unwrap_or_default() {
+        if let Some(value) = text.read(report, |alias| Email::new(alias).map_err(Problem::from)) {
+            aliases.push(Located { value, place: text.place });
+        }
+    }
+    let accounts: Vec<Located<SourceAccount>> = names(table, "accounts", report).unwrap_or_default();
+    let own = std::iter::once((email, table.place()));
+    for (address, place) in own.chain(aliases.iter().map(|alias| (&alias.value, alias.place.clone()))) {
+        if address.is_unknown_account() {
+            let message = format!("address `{address}` stands for accounts that nobody has");
+            report.error(&place, message, "write the account into the person's `accounts` instead");
+        }
+    }
     let person = Person {
         email: email.clone(),
+        aliases: aliases.iter().map(|alias| alias.value.clone()).collect(),
+        accounts: accounts.iter().map(|account| account.value.clone()).collect(),
         groups: groups.into_iter().map(|group| group.value).collect(),
         principals: principals.iter().map(|principal| principal.value.clone()).collect(),
     };
-    Some(PersonDraft { person, principals })
+    Some(PersonDraft { person, principals, aliases, accounts })
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::GuardrailId;
+
 /// Why a request was denied, and what its sender can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{reason}; {remedy}")]
@@ -14,11 +16,25 @@ pub struct Denial {
     pub reason: String,
     /// What would help.
     pub remedy: String,
+    /// The guardrails that denied it, if it was them; none, if they failed as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<GuardrailId>,
 }
 
 impl Denial {
     pub(super) fn new(code: DenialCode, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { code, reason: reason.into(), remedy: remedy.into() }
+        Self { code, reason: reason.into(), remedy: remedy.into(), guardrails: Vec::new() }
+    }
+
+    /// A denial by guardrails.
+    #[must_use]
+    pub fn by_guardrails(
+        code: DenialCode,
+        guardrails: Vec<GuardrailId>,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { code, reason: reason.into(), remedy: remedy.into(), guardrails }
     }
 }
 
@@ -94,6 +110,12 @@ denial_codes! {
     TenantUnreachable => "tenant-unreachable",
     /// The policy is larger than AWS takes for the principal.
     PolicyTooLarge => "policy-too-large",
+    /// No guardrail permits it.
+    NotPermitted => "not-permitted-by-guardrails",
+    /// A guardrail forbids it.
+    Forbidden => "forbidden-by-guardrail",
+    /// The guardrails could not be evaluated, so nobody knows whether one forbids it.
+    GuardrailError => "guardrail-error",
 }
 
 impl fmt::Display for DenialCode {

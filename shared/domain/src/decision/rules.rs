@@ -1,8 +1,10 @@
 //! The rules of a decision, one function each. Every one returns what it found or the denial.
 //!
 //! Two rules need no code here, because types hold them: a [`Principal`] is one that AWS lets be modified,
-//! and a catalog in which two people share a principal can't be made (so nobody approves their own request
-//! under a second address).
+//! and a catalog in which two people share a principal, an address or an account can't be made (so nobody
+//! approves their own request under a second one).
+
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +14,7 @@ use crate::catalog::{Catalog, Person, Role, RoleAccess, Tenant};
 use crate::ids::{Email, RoleName, TenantId};
 use crate::principal::Principal;
 use crate::request::{AccessRequest, Approval, WindowEnd, WindowRequest, deceptive_character};
-use crate::window::{Window, plus};
+use crate::window::{Window, plus, whole_second};
 
 /// How far a sender's clock may be ahead of ours.
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -108,19 +110,71 @@ pub(super) fn principal<'a>(
     }
 }
 
-/// Approvals by others than the requester.
-fn by_others(request: &AccessRequest) -> impl Iterator<Item = &Approval> {
-    request.approvals.iter().filter(|approval| approval.approver != request.requester)
+/// Approvals by others than the requester, under whatever address.
+fn by_others<'a>(catalog: &Catalog, request: &'a AccessRequest) -> impl Iterator<Item = &'a Approval> {
+    request
+        .approvals
+        .iter()
+        .filter(|approval| !catalog.is_same_person(&approval.approver, &request.requester))
 }
 
 /// Approvals that count: by others, and in the catalog.
 fn that_count<'a>(catalog: &'a Catalog, request: &'a AccessRequest) -> impl Iterator<Item = &'a Approval> {
-    by_others(request).filter(|approval| catalog.person(&approval.approver).is_some())
+    by_others(catalog, request).filter(|approval| catalog.person(&approval.approver).is_some())
 }
 
-/// When the newest approval that counts was given.
+/// Everybody whose approval counts, each once.
+pub(super) fn approvers(catalog: &Catalog, request: &AccessRequest) -> Vec<Email> {
+    let people = that_count(catalog, request).filter_map(|approval| catalog.person(&approval.approver));
+    let people: BTreeSet<&Email> = people.map(Person::email).collect();
+    people.into_iter().cloned().collect()
+}
+
+/// Whether the requester approved.
+pub(super) fn is_self_approved(catalog: &Catalog, request: &AccessRequest) -> bool {
+    request.approvals.iter().any(|approval| catalog.is_same_person(&approval.approver, &request.requester))
+}
+
+/// When the newest approval that counts was given, or what stands for one.
 pub(super) fn newest_that_counts(catalog: &Catalog, request: &AccessRequest) -> Option<Timestamp> {
-    that_count(catalog, request).map(|approval| approval.at).max()
+    that_count(catalog, request).map(|approval| approval.at).chain(request.basis.since()).max()
+}
+
+/// Whether a request only takes time away from a window that was approved before. Then it may rest on an approval
+/// of any age: the one that the window rests on is as old as it is.
+pub(super) fn takes_away(asked: WindowRequest, current: Window, now: Timestamp) -> bool {
+    let keeps_start = current.starts_at() <= now
+        || asked.starts_at.is_some_and(|start| whole_second(start) >= current.starts_at());
+    keeps_start && matches!(asked.end, Some(WindowEnd::At(end)) if whole_second(end) < current.expires_at())
+}
+
+/// What the request rests on is there and fresh: no older than `oldest`, if it says "now". Says when it came to be.
+pub(super) fn basis(
+    catalog: &Catalog,
+    request: &AccessRequest,
+    now: Timestamp,
+    oldest: Timestamp,
+) -> Result<Timestamp, Denial> {
+    let Some(since) = request.basis.since() else { return approvals(catalog, request, now, oldest) };
+    let name = request.basis.name();
+    if since > plus(now, CLOCK_SKEW) {
+        return Err(Denial::new(
+            DenialCode::ApprovalInFuture,
+            format!("the {name} request is dated {since}, and it is {now}"),
+            "check the clock of the system that sent it",
+        ));
+    }
+    if since < oldest {
+        return Err(Denial::new(
+            DenialCode::ApprovalTooOld,
+            format!("the {name} request is of {since}, more than {APPROVAL_AGE_LIMIT:#} ago"),
+            "have it sent anew, or have the access approved",
+        ));
+    }
+    // Approvals that stand beside it are not needed, and those of the future are as wrong as anywhere.
+    Ok(newest_that_counts(catalog, request)
+        .filter(|newest| *newest <= plus(now, CLOCK_SKEW))
+        .unwrap_or(since))
 }
 
 /// At least one approval counts: by somebody in the catalog, other than the requester, and in time.
@@ -129,6 +183,7 @@ pub(super) fn approvals(
     catalog: &Catalog,
     request: &AccessRequest,
     now: Timestamp,
+    oldest: Timestamp,
 ) -> Result<Timestamp, Denial> {
     let latest = plus(now, CLOCK_SKEW);
     if let Some(early) = request.approvals.iter().find(|approval| approval.at > latest) {
@@ -140,7 +195,7 @@ pub(super) fn approvals(
     }
     // Access that starts now rests on an approval for now. One with a start of its own was approved for that.
     let oldest = match request.window.starts_at {
-        None => plus(now, -APPROVAL_AGE_LIMIT),
+        None => oldest,
         Some(_) => Timestamp::MIN,
     };
     if let Some(newest) = newest_that_counts(catalog, request).filter(|newest| *newest >= oldest) {
@@ -156,7 +211,7 @@ pub(super) fn approvals(
             ),
             "have it approved again, or ask for a window with a start",
         )
-    } else if let Some(unknown) = by_others(request).next() {
+    } else if let Some(unknown) = by_others(catalog, request).next() {
         Denial::new(
             DenialCode::UnknownApprover,
             format!("approver `{}` is not in the catalog", unknown.approver),
@@ -213,13 +268,15 @@ pub(super) fn window(
         None => plus(counted_from, role.default_duration()),
     };
     let starts_at = begun.unwrap_or(counted_from);
-    let window = Window::new(starts_at, expires_at).map_err(|error| {
-        Denial::new(
-            DenialCode::WindowEmpty,
-            error.to_string(),
-            "let it end at least one second after its start",
-        )
-    })?;
+    let between = |start| {
+        Window::new(start, expires_at).map_err(|error| {
+            let remedy = "let it end at least one second after its start";
+            Denial::new(DenialCode::WindowEmpty, error.to_string(), remedy)
+        })
+    };
+    let window = between(starts_at)?;
+    // Where the grant's start stands for the one that is asked for, that one must make sense all the same.
+    asked.starts_at.map(between).transpose()?;
     // A window that has begun keeps its start, so one that is to begin after its end would add the time between.
     if let (Some(current), Some(start)) = (current.filter(|_| begun.is_some()), asked.starts_at)
         && start > current.expires_at().max(now)

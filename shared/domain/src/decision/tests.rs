@@ -4,10 +4,12 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
+mod basis;
+
 use super::*;
 use crate::catalog::CatalogFile;
 use crate::ids::{DeliveryId, Email, RoleName, Source, TenantId, TicketId};
-use crate::request::{Approval, WindowEnd, WindowRequest};
+use crate::request::{Approval, Basis, TicketFacts, WindowEnd, WindowRequest};
 
 const NOW: &str = "2026-11-21T10:00:00Z";
 
@@ -97,6 +99,8 @@ fn good() -> AccessRequest {
         principal: None,
         window: WindowRequest::default(),
         approvals: vec![approval("ben@example.com", "2026-11-21T09:59:00Z")],
+        basis: Basis::Approvals,
+        ticket_facts: TicketFacts::default(),
         justification: "Incident 7: look at the objects".into(),
         delivery: DeliveryId::new("msg-1").unwrap(),
     }
@@ -372,6 +376,11 @@ fn a_change_is_limited_as_a_whole() {
     assert_eq!(code("13:00:01"), Err(DenialCode::WindowTooLong));
     assert_eq!(code("10:00:01"), Err(DenialCode::WindowOver));
     assert_eq!(code("09:00:00"), Err(DenialCode::WindowEmpty));
+    // The start that is asked for is not taken, but a window that ends before it is none.
+    let backward = changed(current(), |r| {
+        set_window(r, Some("2026-11-21T10:45:00Z"), until("2026-11-21T10:30:00Z"));
+    });
+    assert_eq!(backward.map_err(|denial| denial.code), Err(DenialCode::WindowEmpty));
 }
 
 #[test]
@@ -491,6 +500,8 @@ fn any_request() -> impl Strategy<Value = AccessRequest> {
                 .into_iter()
                 .map(|(approver, at)| Approval { approver: Email::new(approver).unwrap(), at })
                 .collect(),
+            basis: Basis::Approvals,
+            ticket_facts: TicketFacts::default(),
             justification,
             ..good()
         },

@@ -7,7 +7,7 @@ use super::{BeginClosing, Command, Illegal, Transition, transition};
 use crate::event::Event;
 use crate::grant::Grant;
 
-/// A claim as the ledger keeps it: the command and its time, atomically guarded by [`Guard`].
+/// A claim as the ledger keeps it: the command and its time, atomically guarded by [`Guard`](super::Guard).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The command.
@@ -37,7 +37,7 @@ impl Stored {
     /// The grant that `before` became by `claim`.
     ///
     /// # Errors
-    /// [`Illegal`], if the claim does not apply: the ledger's condition and [`Guard`] disagree then.
+    /// [`Illegal`], if the claim does not apply: the ledger's condition and [`Guard`](super::Guard) disagree then.
     pub fn claimed(before: &Grant, claim: Claim) -> Result<Self, Illegal> {
         let Transition { grant, events, .. } =
             transition(before, Command::BeginClosing(claim.begin), claim.at)?;

@@ -63,6 +63,12 @@ pub enum Illegal {
     /// Its window was changed as often as it may be.
     #[error("the grant's window was changed {CHANGES_MAX} times, which is as often as it may be")]
     TooManyChanges,
+    /// No guardrail asked for a review of it, or it was reviewed already.
+    #[error("no review of the grant is owed")]
+    NoReviewOwed,
+    /// It has not ended, so there is no whole story to be reviewed.
+    #[error("the grant has not ended yet; its review comes after that")]
+    ReviewTooEarly,
     /// It has not ended, so nothing of it is left over; or it has, so nothing of it is missing.
     #[error("what was found is no drift of the grant as it is")]
     NoDrift,

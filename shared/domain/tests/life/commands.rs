@@ -1,7 +1,7 @@
 //! Sample grants in each state, and every kind of command.
 
 use curfew_domain::catalog::Catalog;
-use curfew_domain::decision::{DecisionFacts, Plan, decide, decide_change};
+use curfew_domain::decision::{DecisionFacts, Permit, Permitted, Plan, decide, decide_change};
 use curfew_domain::effect::{Found, Proof, TimerKind};
 use curfew_domain::event::{Actor, Drift, DriftResponse, OperatorName};
 use curfew_domain::grant::{Cause, Grant};
@@ -11,6 +11,7 @@ use curfew_domain::transition::{
 };
 use curfew_domain::window::plus;
 use curfew_testkit::fixtures::{self, LEASE, OWN_ACCOUNT, START, person, request};
+use curfew_testkit::guardrails::permit;
 use jiff::{SignedDuration, Timestamp};
 
 /// Some seconds after the grant was opened.
@@ -23,15 +24,25 @@ pub(crate) fn plan(catalog: &Catalog, request: &AccessRequest) -> Plan {
     decide(catalog, request, &facts).unwrap()
 }
 
+/// The guardrails' permit for access that somebody has to look at afterwards.
+pub(crate) fn permit_with_review() -> Permit {
+    Permit { review: Some("emergency access is looked at afterwards".to_owned()), ..permit() }
+}
+
 /// A grant that was opened at [`START`].
 pub(crate) fn opened(plan: Plan, timer: TimerKind) -> Transition {
+    opened_with(plan, permit(), timer)
+}
+
+/// A grant that was opened at [`START`], as guardrails permitted it.
+pub(crate) fn opened_with(plan: Plan, permit: Permit, timer: TimerKind) -> Transition {
     let opening = Opening {
         attempt: 0,
         timer,
         lease_until: plus(START, LEASE),
         sweep_grace: SignedDuration::from_secs(60),
     };
-    open(plan, opening, START)
+    open(plan.permitted(permit), opening, START)
 }
 
 pub(crate) fn proof(found: Found, at: Timestamp) -> Proof {
@@ -74,8 +85,13 @@ pub(crate) fn approved_again(catalog: &Catalog, now: Timestamp, end: Timestamp) 
 
 /// That approval's change of the window.
 pub(crate) fn amend(plan: Plan) -> Command {
+    amend_permitted(plan.permitted(permit()))
+}
+
+/// That change, as guardrails permit it.
+pub(crate) fn amend_permitted(permitted: Permitted) -> Command {
     let lease_until = plus(START, LEASE);
-    Command::Amend(Box::new(Amendment { plan, sweep_grace: SignedDuration::from_secs(60), lease_until }))
+    Command::Amend(Box::new(Amendment { permitted, sweep_grace: SignedDuration::from_secs(60), lease_until }))
 }
 
 pub(crate) fn resume(now: Timestamp) -> Command {
@@ -89,6 +105,10 @@ pub(crate) fn find_drift(drift: Drift, response: DriftResponse, now: Timestamp) 
 pub(crate) fn overrule() -> Command {
     let actor = Actor::Operator(OperatorName::new("olga").unwrap());
     Command::Overrule { actor, reason: "because".to_owned() }
+}
+
+pub(crate) fn review() -> Command {
+    Command::Review { operator: OperatorName::new("olga").unwrap(), note: "as it should be".to_owned() }
 }
 
 pub(crate) fn record_failure() -> Command {

@@ -6,20 +6,21 @@ use curfew_domain::catalog::Catalog;
 use curfew_domain::decision::{DecisionFacts, decide_change};
 use curfew_domain::effect::{Found, TimerKind};
 use curfew_domain::event::{Drift, DriftResponse, verify_chain};
-use curfew_domain::grant::{Cause, Grant, Outcome, State};
+use curfew_domain::grant::{Cause, Grant, Outcome, Review, State};
 use curfew_domain::request::{Approval, WindowEnd, WindowRequest};
 use curfew_domain::transition::{
-    Amendment, CHANGES_MAX, Claim, Command, Illegal, RETRY_PAUSE_MAX, Removal, Stored, retry_pause,
-    transition,
+    Amendment, CHANGES_MAX, Claim, Command, Illegal, RETRY_PAUSE_MAX, Removal, Stored, Transition,
+    retry_pause, transition,
 };
 use curfew_domain::window::{plus, whole_minute_up};
 use curfew_testkit::fixtures::{LEASE, OWN_ACCOUNT, catalog, managed_request, person, request};
+use curfew_testkit::guardrails::permit;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use crate::commands::{
-    activate, activate_at_second_try, at, begin, find_drift, opened, overrule, plan, proof, record_failure,
-    removal, resume,
+    activate, activate_at_second_try, at, begin, find_drift, opened_with, overrule, permit_with_review, plan,
+    proof, record_failure, removal, resume, review,
 };
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog);
@@ -47,11 +48,14 @@ fn cause() -> impl Strategy<Value = Cause> {
 enum Kind {
     Activate,
     ActivateUnsettled,
-    /// Approved so long before it comes, and to last so long after.
+    /// Approved so long before it comes (or when the window in force was), to last so long after; and whether somebody
+    /// has to look at it afterwards.
     Amend {
-        approved_ago: i64,
+        approved_ago: Option<i64>,
         lasts: i64,
+        review: bool,
     },
+    Review,
     Resume,
     Drift(Drift, DriftResponse),
     DriftRemoved(Found),
@@ -70,7 +74,9 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         3 => Just(Kind::Activate),
         1 => Just(Kind::ActivateUnsettled),
-        3 => (0..120_i64, 2..12_000_i64).prop_map(|(approved_ago, lasts)| Kind::Amend { approved_ago, lasts }),
+        3 => (prop::option::weighted(0.7, 0..120_i64), 2..12_000_i64, prop::bool::weighted(0.3))
+            .prop_map(|(approved_ago, lasts, review)| Kind::Amend { approved_ago, lasts, review }),
+        1 => Just(Kind::Review),
         1 => Just(Kind::Resume),
         1 => (drift(), response()).prop_map(|(drift, response)| Kind::Drift(drift, response)),
         1 => found().prop_map(Kind::DriftRemoved),
@@ -97,11 +103,12 @@ fn life() -> impl Strategy<Value = Vec<(Kind, i64)>> {
     prop::collection::vec((kind(), pause), 1..20)
 }
 
-fn start() -> impl Strategy<Value = Grant> {
-    (any::<bool>(), any::<bool>()).prop_map(|(managed, rule)| {
+fn start() -> impl Strategy<Value = Transition> {
+    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(managed, rule, review)| {
         let request = if managed { managed_request("CHG-1") } else { request("CHG-1") };
         let kind = if rule { TimerKind::Rule } else { TimerKind::Scheduler };
-        opened(plan(&CATALOG, &request), kind).grant
+        let permit = if review { permit_with_review() } else { permit() };
+        opened_with(plan(&CATALOG, &request), permit, kind)
     })
 }
 
@@ -111,9 +118,10 @@ fn command(kind: &Kind, grant: &Grant, seconds: i64) -> Option<Command> {
     Some(match kind {
         Kind::Activate => activate(now),
         Kind::ActivateUnsettled => activate_at_second_try(now),
-        Kind::Amend { approved_ago, lasts } => {
+        Kind::Amend { approved_ago, lasts, review } => {
             let mut request = grant.request().clone();
-            request.approvals = vec![Approval { approver: person("carl"), at: at(seconds - approved_ago) }];
+            let approved_at = approved_ago.map_or(grant.approved_at(), |ago| at(seconds - ago));
+            request.approvals = vec![Approval { approver: person("carl"), at: approved_at }];
             request.window = WindowRequest {
                 starts_at: None,
                 end: Some(WindowEnd::After(SignedDuration::from_secs(*lasts))),
@@ -121,13 +129,15 @@ fn command(kind: &Kind, grant: &Grant, seconds: i64) -> Option<Command> {
             let facts = DecisionFacts { now, own_account: OWN_ACCOUNT.to_owned() };
             let plan = decide_change(&CATALOG, &request, &facts, grant.window()).ok()?;
             let sweep_grace = SignedDuration::from_secs(60);
-            Command::Amend(Box::new(Amendment { plan, sweep_grace, lease_until: plus(now, LEASE) }))
+            let permitted = plan.permitted(if *review { permit_with_review() } else { permit() });
+            Command::Amend(Box::new(Amendment { permitted, sweep_grace, lease_until: plus(now, LEASE) }))
         }
         Kind::Resume => resume(now),
         Kind::Drift(drift, response) => find_drift(*drift, *response, now),
         Kind::DriftRemoved(found) => Command::ConfirmDriftRemoved { access: proof(*found, now) },
         Kind::Begin(cause, settled) => begin(*cause, *settled),
         Kind::Overrule => overrule(),
+        Kind::Review => review(),
         Kind::Fail => record_failure(),
         Kind::Close { access, timer, began_ago, by_lease_holder } => Command::Close(Removal {
             began_at: at(seconds - began_ago),
@@ -167,13 +177,17 @@ fn check_ends(grant: &Grant, command: &Command, next: &Grant) -> Result<(), Test
     prop_assert!(next.ends_in_aws_by() >= end);
     match command {
         Command::Amend(amendment) => {
-            prop_assert_eq!(next.window(), amendment.plan.window);
+            let plan = amendment.permitted.plan();
+            prop_assert_eq!(next.window(), plan.window);
             prop_assert_eq!(next.window().starts_at(), grant.window().starts_at());
             prop_assert!(next.window().length() <= SignedDuration::from_hours(4));
             // Nothing is confirmed yet: what was there before may be there still.
             prop_assert_eq!(next.ends_in_aws_by(), end.max(before));
-            prop_assert!(next.approved_at() > grant.approved_at());
-            prop_assert!(next.knows(grant.request_digest()) && next.knows(&amendment.plan.request.digest()));
+            // No time was added that is not approved anew.
+            prop_assert!(next.approved_at() >= grant.approved_at());
+            let shortens = next.window().shortens(grant.window());
+            prop_assert!(next.approved_at() > grant.approved_at() || shortens);
+            prop_assert!(next.knows(grant.request_digest()) && next.knows(&plan.request.digest()));
         }
         other => {
             prop_assert_eq!(next.request(), grant.request());
@@ -228,6 +242,26 @@ fn check_leases(
     Ok(())
 }
 
+/// That a review which is owed stays owed until somebody says what they found.
+fn check_review(grant: &Grant, command: &Command, next: &Grant) -> Result<(), TestCaseError> {
+    let owed = |review| matches!(review, Some(Review::Owed { .. }));
+    match command {
+        Command::Review { .. } => {
+            prop_assert!(owed(grant.review()) && grant.review_owed_since().is_some());
+            prop_assert_eq!(next.review_owed_since(), None);
+        }
+        // One review answers for the whole grant.
+        Command::Amend(_) if grant.review().is_none() => {
+            prop_assert!(next.review().is_none() || owed(next.review()));
+        }
+        _ => prop_assert_eq!(next.review(), grant.review()),
+    }
+    if let State::Closed { outcome: Outcome::Failed, .. } = next.state() {
+        prop_assert_eq!(next.review_owed_since(), None);
+    }
+    Ok(())
+}
+
 /// That nothing leads back, and out of the end nothing at all.
 fn check_stages(grant: &Grant, command: &Command, next: &Grant) -> Result<(), TestCaseError> {
     let (before, after) = (stage(grant.state()), stage(next.state()));
@@ -240,6 +274,7 @@ fn check_stages(grant: &Grant, command: &Command, next: &Grant) -> Result<(), Te
         Command::BeginClosing(_) => before < 2 && after == 2,
         Command::RecordFailure { .. } => (before, after) == (2, 2),
         Command::Close(_) => (before, after) == (2, 3),
+        Command::Review { .. } => (before, after) == (3, 3),
     };
     prop_assert!(forward, "{:?} led from {:?} to {:?}", command, grant.state(), next.state());
     if before == 3 && !matches!(command, Command::Overrule { .. }) {
@@ -256,8 +291,7 @@ fn check_stages(grant: &Grant, command: &Command, next: &Grant) -> Result<(), Te
 proptest! {
     #[test]
     fn no_sequence_of_commands_breaks_the_life(start in start(), life in life()) {
-        let opened = opened(plan(&CATALOG, start.request()), start.timer().kind);
-        let (mut grant, mut events, mut seconds, mut changes) = (start, opened.events, 0, 0);
+        let (mut grant, mut events, mut seconds, mut changes) = (start.grant, start.events, 0, 0);
         for (kind, pause) in &life {
             seconds += pause;
             let now = at(seconds);
@@ -268,7 +302,10 @@ proptest! {
                     if let State::Closed { .. } = grant.state() {
                         prop_assert!(matches!(
                             illegal,
-                            Illegal::AlreadyClosed | Illegal::NoDrift | Illegal::NotProven
+                            Illegal::AlreadyClosed
+                                | Illegal::NoDrift
+                                | Illegal::NotProven
+                                | Illegal::NoReviewOwed
                         ));
                     }
                     continue;
@@ -277,11 +314,14 @@ proptest! {
             check_stages(&grant, &command, &next.grant)?;
             check_ends(&grant, &command, &next.grant)?;
             check_leases(&grant, &command, &next.grant, now)?;
+            check_review(&grant, &command, &next.grant)?;
 
-            // Each transition counts once, has one event, and chains it.
+            // Each transition counts once, has one event (and one more, if a review is owed from now on), and chains
+            // them.
+            let owed = grant.review().is_none() && next.grant.review().is_some();
+            prop_assert_eq!(next.events.len(), 1 + usize::from(owed));
             prop_assert_eq!(next.grant.version(), grant.version() + 1);
-            prop_assert_eq!(next.grant.chain().seq, grant.chain().seq + 1);
-            prop_assert_eq!(next.events.len(), 1);
+            prop_assert_eq!(next.grant.chain().seq, grant.chain().seq + 1 + u32::from(owed));
             events.extend(next.events.clone());
             prop_assert_eq!(verify_chain(&events, next.grant.chain()), Ok(()));
 
@@ -293,7 +333,7 @@ proptest! {
 
     #[test]
     fn a_claim_means_the_same_to_its_writer_and_to_every_later_reader(start in start(), life in life()) {
-        let (mut grant, mut seconds) = (start, 0);
+        let (mut grant, mut seconds) = (start.grant, 0);
         for (kind, pause) in &life {
             seconds += pause;
             let now = at(seconds);

@@ -13,8 +13,8 @@ use curfew_testkit::fixtures::{LEASE, catalog, request};
 use jiff::Timestamp;
 
 use crate::commands::{
-    activate, activate_at_second_try, after, amend, approved_again, at, begin, find_drift, opened, overrule,
-    plan, record_failure, removal, resume,
+    activate, activate_at_second_try, after, amend, approved_again, at, begin, find_drift, opened,
+    opened_with, overrule, permit_with_review, plan, record_failure, removal, resume, review,
 };
 
 /// The first and the last second of each stretch of time that matters.
@@ -40,6 +40,10 @@ fn states() -> Vec<(&'static str, Grant)> {
     let gone = |now| Command::Close(removal(now, Found::Deleted, Some(Found::Deleted)));
     let failed = after(&failing, gone(at(6)), at(6));
     let closed = after(&closing, gone(at(7)), at(7));
+    let emergency =
+        opened_with(plan(&catalog(), &request("CHG-1")), permit_with_review(), TimerKind::Scheduler).grant;
+    let ended = after(&after(&emergency, activate(at(5)), at(5)), begin(Cause::Revoked, false), at(6));
+    let owing = after(&ended, gone(at(7)), at(7));
     vec![
         ("Opening", opening),
         ("Active", active),
@@ -49,6 +53,7 @@ fn states() -> Vec<(&'static str, Grant)> {
         ("Closing, begun when active", closing),
         ("Closing, because its opening failed", failing),
         ("Closed", closed),
+        ("Closed, and a review is owed", owing),
         ("Closed, because its opening failed", failed),
     ]
 }
@@ -61,7 +66,9 @@ fn commands(now: Timestamp) -> Vec<(&'static str, Command)> {
         ("activate", activate(now)),
         ("change the window: a later approval, ending later", approved(7, 5_400)),
         ("change the window: a later approval, ending earlier", approved(7, 1_800)),
-        ("change the window: an approval that is no later", approved(0, 5_400)),
+        ("change the window: the approval in force, ending later", approved(0, 5_400)),
+        ("change the window: the approval in force, ending earlier", approved(0, 1_800)),
+        ("change the window: an older approval, ending earlier", approved(-1, 1_800)),
         ("resume a change", resume(now)),
         ("find drift: policy missing, to be closed", find_drift(Drift::Missing, DriftResponse::Close, now)),
         ("find drift: policy edited, to be restored", find_drift(Drift::Edited, DriftResponse::Restore, now)),
@@ -77,6 +84,7 @@ fn commands(now: Timestamp) -> Vec<(&'static str, Command)> {
         ("begin closing: abandoned", begin(Cause::Abandoned, false)),
         ("overrule a failed opening", overrule()),
         ("record a failed removal", record_failure()),
+        ("record a review", review()),
         ("close: access and timer gone", Command::Close(gone())),
         (
             "close: access held by others",
@@ -112,6 +120,8 @@ fn why(illegal: &Illegal) -> &'static str {
         Illegal::OtherAccess => "other access",
         Illegal::TooManyChanges => "too many changes",
         Illegal::NoDrift => "no drift",
+        Illegal::NoReviewOwed => "no review is owed",
+        Illegal::ReviewTooEarly => "not ended yet",
     }
 }
 

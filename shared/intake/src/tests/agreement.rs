@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{json as strict_json, read, schema};
+use crate::senders::standard;
+use crate::{json as strict_json, schema};
 
 /// What the schema lets through and the types refuse, with a reason that no pattern could give.
 const REFUSED_BY_TYPES_ALONE: [&str; 3] = [
@@ -17,7 +18,7 @@ const REFUSED_BY_TYPES_ALONE: [&str; 3] = [
 const REFUSED_BY_SCHEMA_ALONE: [&str; 1] = ["curfew-approved-many-approvals"];
 
 fn judge(body: &Value) -> (Result<(), Malformed>, Result<Notice, Malformed>) {
-    (schema::check(body).into_result(), read::convert(body, &delivery("{}")))
+    (schema::check(body).into_result(), standard::convert(body, &delivery("{}")))
 }
 
 #[test]
@@ -86,10 +87,16 @@ fn field(name: &'static str) -> BoxedStrategy<Value> {
             .boxed()
     };
     let likely = match name {
-        "ticket" | "tenant" | "role" => text(id.boxed()),
+        "ticket" | "tenant" | "role" | "ticket_kind" | "ticket_state" => text(id.boxed()),
         "requester" | "approver" | "closed_by" => text(person.boxed()),
         "at" | "start" | "end" => text(time.boxed()),
         "duration" => text(span.boxed()),
+        "since" => text(time.boxed()),
+        "basis" => {
+            prop_oneof![Just("approvals"), Just("on-call"), Just("break-glass"), Just("on_call"), Just("")]
+                .prop_map(Value::from)
+                .boxed()
+        }
         "principal" => text(arn.boxed()),
         "window" => {
             object(vec![("start", field("start")), ("end", field("end")), ("duration", field("duration"))])
@@ -115,12 +122,16 @@ fn field(name: &'static str) -> BoxedStrategy<Value> {
 
 /// A body of a known type: an accepted payload with some of its fields replaced, removed or added.
 fn body() -> BoxedStrategy<Value> {
-    const FIELDS: [&str; 11] = [
+    const FIELDS: [&str; 15] = [
         "ticket",
         "requester",
         "tenant",
         "role",
         "principal",
+        "basis",
+        "since",
+        "ticket_kind",
+        "ticket_state",
         "approvals",
         "window",
         "justification",
@@ -130,7 +141,12 @@ fn body() -> BoxedStrategy<Value> {
     ];
     let change = (0..FIELDS.len())
         .prop_flat_map(|n| (Just(FIELDS[n]), proptest::option::weighted(0.95, field(FIELDS[n]))));
-    let base = prop_oneof![Just("curfew-approved"), Just("curfew-approved"), Just("curfew-ticket-closed")];
+    let base = prop_oneof![
+        2 => Just("curfew-approved"),
+        1 => Just("curfew-on-call"),
+        1 => Just("curfew-break-glass"),
+        1 => Just("curfew-ticket-closed"),
+    ];
     (base, proptest::collection::vec(change, 0..4))
         .prop_map(|(base, changes)| {
             let mut body: Value = serde_json::from_str(&payload(base)).unwrap();
@@ -158,6 +174,12 @@ proptest! {
                 let own = problem.message.contains("which only AWS can modify") || problem.message.contains("not a time with an offset");
                 prop_assert!(own, "{body}: {malformed}");
             }
+        }
+        if let (Err(malformed), Ok(_)) = (&by_schema, &by_types) {
+            // What depends on another field is a rule of the types too.
+            let told = malformed.to_string();
+            let both = ["`approvals` is missing", "`since` is missing", "belongs to the bases"];
+            prop_assert!(!both.iter().any(|rule| told.contains(rule)), "{body}: {malformed}");
         }
         if let (Err(malformed), _) = (&by_schema, &by_types) {
             for problem in &malformed.problems {

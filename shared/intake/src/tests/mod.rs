@@ -12,7 +12,8 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use crate::{
-    Body, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Malformed, Secret, Secrets, VerifiedDelivery,
+    Body, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Malformed, Nobody, Reading, Secret, Secrets, Sender,
+    Senders, VerifiedDelivery,
 };
 
 /// Base64 of random bytes, made for these tests.
@@ -26,10 +27,10 @@ fn now() -> Timestamp {
 }
 
 fn secrets() -> Secrets {
-    Secrets::parse(&format!(
+    let text = format!(
         r#"{{"itsm":{{"current":"{CURRENT}","previous":"{PREVIOUS}"}},"chat":{{"current":"{OTHER}"}}}}"#
-    ))
-    .unwrap()
+    );
+    Secrets::parse(&text, &Senders::default()).unwrap()
 }
 
 fn sign(secret: &str, id: &str, sent_at: Timestamp, body: &str) -> String {
@@ -50,11 +51,15 @@ fn signed(body: &str) -> HeaderMap {
 }
 
 fn delivery(body: &str) -> VerifiedDelivery {
-    crate::verify("itsm", &signed(body), Body::decode(body, false).unwrap(), &secrets(), now()).unwrap()
+    let body_read = Body::decode(body, false).unwrap();
+    Sender::Standard.verify("itsm", &signed(body), body_read, &secrets(), now()).unwrap()
 }
 
 fn read(body: &str) -> Result<Notice, Malformed> {
-    crate::read(&delivery(body))
+    match Sender::Standard.read(&delivery(body), &Nobody)? {
+        Reading::Notice(notice) => Ok(notice),
+        other => panic!("not a notice: {other:?}"),
+    }
 }
 
 fn payload_folder() -> PathBuf {

@@ -1,6 +1,6 @@
 //! What is read from a body, and how a body that is not as documented is told so.
 
-use curfew_domain::request::{AccessRequest, WindowEnd};
+use curfew_domain::request::{AccessRequest, Basis, TicketFacts, WindowEnd};
 use jiff::SignedDuration;
 
 use super::*;
@@ -124,6 +124,29 @@ fn whether_access_is_right_is_not_judged_here() {
 }
 
 #[test]
+fn what_a_request_rests_on_is_read() {
+    let request = approved("curfew-approved");
+    assert_eq!((request.basis, request.ticket_facts.kind.as_str()), (Basis::Approvals, ""));
+    let named = approved("curfew-approved-basis-named");
+    assert_eq!(named.basis, Basis::Approvals);
+    assert_eq!(named.ticket_facts.kind, "change");
+    assert_eq!(named.ticket_facts.state, "implement");
+    // The same approval, whatever the ticket's state is by now.
+    assert_eq!(named.digest(), request.digest());
+
+    let on_call = approved("curfew-on-call");
+    assert_eq!(on_call.basis, Basis::OnCall { since: at("2026-11-21T08:57:00Z") });
+    assert!(on_call.approvals.is_empty());
+    let TicketFacts { sender, kind, state } = on_call.ticket_facts;
+    assert_eq!((sender.as_str(), kind.as_str(), state.as_str()), ("standard", "incident", "open"));
+
+    let break_glass = approved("curfew-break-glass");
+    assert_eq!(break_glass.basis, Basis::BreakGlass { since: at("2026-11-21T08:57:30Z") });
+    assert!(break_glass.approvals.is_empty());
+    assert_eq!(approved("curfew-break-glass-with-approval").approvals.len(), 1);
+}
+
+#[test]
 fn a_closed_ticket_is_read() {
     let Ok(Notice::TicketClosed(closed)) = read(&payload("curfew-ticket-closed")) else { panic!() };
     assert_eq!(
@@ -137,7 +160,7 @@ fn a_closed_ticket_is_read() {
 }
 
 /// Every payload that is refused, and words that its reply must have: one for each problem.
-const REFUSED: [(&str, &[&str]); 38] = [
+const REFUSED: [(&str, &[&str]); 49] = [
     (
         "approved-bidi-justification",
         &["/justification: `approved by \\u{202e}ob` is not valid: words for people"],
@@ -217,6 +240,33 @@ const REFUSED: [(&str, &[&str]); 38] = [
         &["/principal: `arn:aws:iam::111122223333:role/*` is not valid: the ARN"],
     ),
     ("approved-zero-duration", &["/window/duration: `0m` is not valid: a length of time above zero"]),
+    (
+        "approved-basis-named-since",
+        &[
+            "/since: `2026-11-21T08:57:00Z` is not valid: `since` belongs to the bases `on-call` and `break-glass`",
+        ],
+    ),
+    (
+        "approved-since",
+        &[
+            "/since: `2026-11-21T08:57:00Z` is not valid: `since` belongs to the bases `on-call` and `break-glass`",
+        ],
+    ),
+    ("approved-missing-approvals", &["the field `approvals` is missing"]),
+    ("break-glass-missing-since", &["the field `since` is missing"]),
+    ("null-basis", &["/basis: `null` is not valid: what the request rests on: `approvals`"]),
+    ("on-call-local-since", &["/since: `2026-11-21 08:57` is not valid: a time by RFC 3339"]),
+    ("on-call-missing-since", &["the field `since` is missing"]),
+    ("on-call-null-approvals", &["/approvals: is of type null, and must be of type array"]),
+    ("on-call-null-since", &["/since: is of type null, and must be of type string"]),
+    ("unknown-basis", &["/basis: `urgent` is not valid: what the request rests on: `approvals`"]),
+    (
+        "upper-case-ticket-state",
+        &[
+            "/ticket_kind: `Change Request` is not valid: a word for guardrails",
+            "/ticket_state: `Open` is not valid: a word for guardrails",
+        ],
+    ),
     ("array", &["is of type array, and must be of type object"]),
     ("deep-nesting", &["not valid JSON: nested deeper than 8 levels at line 1 column"]),
     ("empty", &["not valid JSON: EOF"]),
@@ -230,10 +280,7 @@ const REFUSED: [(&str, &[&str]); 38] = [
     ),
     ("trailing-text", &["not valid JSON: trailing characters at line "]),
     ("truncated", &["not valid JSON: EOF while parsing"]),
-    (
-        "unknown-field",
-        &["/priority: is not a known field; known are `approvals`, `justification`, `principal`"],
-    ),
+    ("unknown-field", &["/priority: is not a known field; known are `approvals`, `basis`, `justification`"]),
     (
         "unknown-field-nested",
         &[
@@ -294,7 +341,7 @@ fn the_documented_examples_are_read() {
             example.contains(r#""type": "access.approved""#) || example.contains(r#""type": "ticket.closed""#)
         })
         .collect();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
     for example in examples {
         assert!(read(example).is_ok(), "{example}");
     }

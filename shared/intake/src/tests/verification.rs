@@ -5,12 +5,12 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Unverified, verify};
+use crate::Unverified;
 
 const BODY: &str = r#"{"type":"ticket.closed","ticket":"CHG0030192"}"#;
 
 fn check(source: &str, headers: &HeaderMap, body: &str) -> Result<VerifiedDelivery, Unverified> {
-    verify(source, headers, Body::decode(body, false).unwrap(), &secrets(), now())
+    Sender::Standard.verify(source, headers, Body::decode(body, false).unwrap(), &secrets(), now())
 }
 
 fn reason(result: Result<VerifiedDelivery, Unverified>) -> &'static str {
@@ -27,7 +27,7 @@ fn a_signed_delivery_is_believed() {
     let delivery = check("itsm", &known, BODY).unwrap();
     assert_eq!(delivery.source().as_str(), "itsm");
     assert_eq!(delivery.id().as_str(), ID);
-    assert_eq!(delivery.sent_at(), now());
+    assert_eq!(delivery.sent_at(), Some(now()));
     assert_eq!(delivery.body().as_str(), BODY);
     assert_eq!(known, signed(BODY));
     assert!(!format!("{delivery:?}").contains("CHG"));
@@ -179,7 +179,7 @@ fn an_empty_key_signs_nothing() {
     let by_nobody = headers(ID, "1795251600", &signature);
     assert_eq!(reason(check("itsm", &by_nobody, BODY)), "signature-mismatch");
     assert_eq!(reason(check("nobody", &by_nobody, BODY)), "unknown-source");
-    assert!(Secrets::parse(r#"{"itsm":{"current":""}}"#).is_err());
+    assert!(Secrets::parse(r#"{"itsm":{"current":""}}"#, &Senders::default()).is_err());
 }
 
 proptest! {

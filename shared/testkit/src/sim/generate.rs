@@ -169,7 +169,7 @@ impl Cast {
         What::Approve(approve)
     }
 
-    /// A later approval on an earlier one's ticket: longer, shorter or the same.
+    /// A later approval on an earlier one's ticket: longer, shorter or the same. Or another end without a new approval.
     fn amend(&mut self, id: u32, at: SignedDuration, of: &Approved, dice: &mut Dice) -> What {
         let first = of.approve.clone();
         let whole = SignedDuration::from_secs(at.as_secs());
@@ -187,6 +187,8 @@ impl Cast {
         let approved = match dice.below(5) {
             // Older than what it follows: reordered.
             0 => first.approved.saturating_sub(SignedDuration::from_secs(dice.between(0, 300))),
+            // The ticket's planned end was edited, and nobody approved it again.
+            1 => first.approved,
             _ => whole.max(first.approved).saturating_sub(SignedDuration::from_secs(dice.between(0, 5))),
         };
         let sending = sending(dice);

@@ -41,6 +41,9 @@ pub(crate) struct Known {
     allowed: Vec<Allowed>,
     /// Approvals that are older than this were replaced by one that Curfew has confirmed.
     replaced_before: Option<SignedDuration>,
+    /// The earliest end that Curfew has confirmed while an approval was the newest that it knew: by that approval
+    /// there is nothing later any more.
+    shortest: BTreeMap<SignedDuration, Timestamp>,
     /// Which window Curfew said is in force, and until when it has to be there.
     promised: Option<Promise>,
     /// Standing policies that its grants may attach.
@@ -163,6 +166,8 @@ impl Model {
         if known.allowed.iter().any(|allowed| allowed.intent == intent) {
             known.replaced_before = known.replaced_before.max(Some(approve.approved));
         }
+        let shortest = known.shortest.entry(approve.approved).or_insert(until);
+        *shortest = until.min(*shortest);
         known.promised = Some(Promise { approved: approve.approved, from, until });
         None
     }
@@ -271,6 +276,10 @@ impl Model {
         let ends = allowed
             .iter()
             .filter(|allowed| replaced_before.is_none_or(|before| allowed.approved >= before))
+            .filter(|allowed| {
+                let shortest = known.and_then(|known| known.shortest.get(&allowed.approved));
+                shortest.is_none_or(|shortest| allowed.until <= *shortest)
+            })
             .any(|allowed| span.until == Some(allowed.until));
         if begins && ends {
             return Ok(());
@@ -314,8 +323,11 @@ impl Model {
             }) else {
                 return false;
             };
-            // A later approval that was not answered yet may be in force or not.
-            let mut later = known.allowed.iter().filter(|allowed| allowed.approved > promise.approved);
+            // A later approval that was not answered yet may be in force or not; an earlier end by the same one, too.
+            let mut later = known.allowed.iter().filter(|allowed| {
+                allowed.approved > promise.approved
+                    || (allowed.approved == promise.approved && allowed.until < promise.until)
+            });
             promise.from <= now
                 && soon < promise.until
                 && later.all(|allowed| !refusals && allowed.from <= now && soon < allowed.until)

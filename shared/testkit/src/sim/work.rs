@@ -15,13 +15,16 @@ use curfew_domain::effect::TimerKind;
 use curfew_domain::event::{Actor, DriftResponse, OperatorName};
 use curfew_domain::grant::{Cause, State};
 use curfew_domain::ids::{DeliveryId, GrantId, RoleName, TenantId};
-use curfew_domain::request::{AccessRequest, Approval, TicketClosed, WindowEnd, WindowRequest};
+use curfew_domain::request::{
+    AccessRequest, Approval, Basis, TicketClosed, TicketFacts, WindowEnd, WindowRequest,
+};
 use curfew_domain::transition::BeginClosing;
 use curfew_domain::window::plus;
 use jiff::{SignedDuration, Timestamp};
 
 use super::scenario::{Approve, Ends, Flaw, Ticket, moment};
 use crate::fixtures::{self, valid};
+use crate::guardrails::permissive;
 use crate::ports::MemoryPorts;
 use crate::task::Task;
 
@@ -137,7 +140,7 @@ impl Start {
         Task::new(async move {
             let settings =
                 OpenSettings { own_account: fixtures::OWN_ACCOUNT, timer, sweep_grace: SWEEP_GRACE };
-            Answer::Opened(open(&ports, &catalog, request, settings).await)
+            Answer::Opened(open(&ports, permissive(&catalog), request, settings).await)
         })
     }
 
@@ -261,6 +264,8 @@ pub(crate) fn request(intent: u32, approve: &Approve) -> AccessRequest {
         principal: None,
         window: WindowRequest { starts_at, end },
         approvals: vec![Approval { approver, at }],
+        basis: Basis::Approvals,
+        ticket_facts: TicketFacts::default(),
         justification: "disk full on db-3".to_owned(),
         delivery: valid(DeliveryId::new(format!("msg_{intent}"))),
     }

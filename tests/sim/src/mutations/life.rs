@@ -76,14 +76,40 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         edits: &[
             Edit {
                 file: TRANSITION,
-                find: "if plan.approved_at <= grant.approved_at {",
-                replace: r#"if plan.approved_at <= grant.approved_at && !crate::mutant("older-approval-taken") {"#,
+                find: "if plan.approved_at <= grant.approved_at && !rests_on_it {",
+                replace: r#"if plan.approved_at <= grant.approved_at
+        && !rests_on_it
+        && !crate::mutant("older-approval-taken")
+    {"#,
             },
             Edit {
                 file: "shared/app/src/amend.rs",
-                find: "Some(approved_at) if approved_at > grant.approved_at() => {}",
+                find: "Some(approved_at) if approved_at > grant.approved_at() => true,",
                 replace: r#"Some(approved_at)
-            if approved_at > grant.approved_at() || crate::mutant("older-approval-taken") => {}"#,
+            if approved_at > grant.approved_at() || crate::mutant("older-approval-taken") => true,"#,
+            },
+        ],
+    },
+    Mutation {
+        name: "extended-without-approval",
+        what: "the approval in force is enough for a later end, too",
+        promise: "P2",
+        stands_for_aws: false,
+        edits: &[
+            Edit {
+                file: TRANSITION,
+                find: "plan.approved_at == grant.approved_at && plan.window.shortens(grant.window);",
+                replace: r#"plan.approved_at == grant.approved_at
+        && (plan.window.shortens(grant.window) || crate::mutant("extended-without-approval"));"#,
+            },
+            Edit {
+                file: "shared/app/src/amend.rs",
+                find: "Ok(plan) if is_newer || plan.window.shortens(grant.window()) => {",
+                replace: r#"Ok(plan)
+            if is_newer
+                || plan.window.shortens(grant.window())
+                || crate::mutant("extended-without-approval") =>
+        {"#,
             },
         ],
     },
@@ -208,7 +234,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         promise: "P5",
         stands_for_aws: false,
         edits: &[Edit {
-            file: TRANSITION,
+            file: "shared/domain/src/transition/guard.rs",
             find: "Cause::Expired => Self { from_active: true, expired_at: Some(now), abandoned_at: None },",
             replace: r#"Cause::Expired => {
                 let expired_at = (!crate::mutant("expired-without-guard")).then_some(now);

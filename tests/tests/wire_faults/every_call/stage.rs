@@ -9,7 +9,7 @@ use curfew_domain::event::Actor;
 use curfew_domain::transition::{Command, Opening, open, transition};
 use curfew_domain::window::Window;
 use curfew_tests::catalog::Kind;
-use curfew_tests::ports::{approval_of, plan, ports};
+use curfew_tests::ports::{approval_of, permitted, plan, ports};
 use curfew_tests::wait::later;
 use curfew_tests::{Approval, Client, Curfew, Invoked, Person, Record, World, now, ticket_closed, world};
 use jiff::SignedDuration;
@@ -117,7 +117,7 @@ pub(crate) async fn run_out(
     let lease_until = later(now(), 60);
     let opening = Opening { attempt: 0, timer: timers, lease_until, sweep_grace };
     let approval = approval_of(&plan, person);
-    let opened = open(plan, opening, opened_at);
+    let opened = open(permitted(plan), opening, opened_at);
     assert_eq!(ports.ledger().open(&opened.grant, &opened.events).await, Ok(OpenWrite::Written));
     let grant = opened.grant;
     let attached = ports.access().attach(&grant.access_change()).await.expect("an attached policy");

@@ -11,7 +11,7 @@ use curfew_domain::effect::TimerKind;
 use curfew_domain::transition::{Opening, open};
 use curfew_domain::window::Window;
 use curfew_tests::catalog::{Kind, PEOPLE, people};
-use curfew_tests::ports::{plan, ports};
+use curfew_tests::ports::{permitted, plan, ports};
 use curfew_tests::proxy::{Calls, Gate};
 use curfew_tests::wait::later;
 use curfew_tests::{Curfew, Person, World, now, until, world};
@@ -198,7 +198,7 @@ async fn poison(world: &World, curfew: &Curfew, n: usize) -> Vec<String> {
         let lease_until = later(opened_at, 55);
         let sweep_grace = SignedDuration::ZERO;
         let opening = Opening { attempt: 0, timer: TimerKind::Scheduler, lease_until, sweep_grace };
-        let opened = open(plan, opening, opened_at);
+        let opened = open(permitted(plan), opening, opened_at);
         assert_eq!(ports.ledger().open(&opened.grant, &opened.events).await, Ok(OpenWrite::Written));
         let id = opened.grant.id().to_string();
         let mut names = json!({ "#grant": "grant", "#window": "window" });

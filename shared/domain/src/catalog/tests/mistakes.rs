@@ -3,7 +3,7 @@
 use super::*;
 
 /// A catalog without mistakes. Tests replace a piece of it or add to its end.
-const GOOD: &str = r#"[tenant.acme]
+pub(super) const GOOD: &str = r#"[tenant.acme]
 account = "111122223333"
 region = "eu-central-1"
 
@@ -26,10 +26,10 @@ principals = ["arn:aws:iam::111122223333:role/ana"]
 "#;
 
 /// Lines in [`GOOD`], plus one for what is appended: the first appended line is `END`.
-const END: usize = 21;
+pub(super) const END: usize = 21;
 
 #[track_caller]
-fn check_text(text: &str, line: usize, column: usize, severity: &str, fragments: &[&str]) {
+pub(super) fn check_text(text: &str, line: usize, column: usize, severity: &str, fragments: &[&str]) {
     let found: Vec<String> = match parse(&[("c.toml", text)]) {
         Ok(catalog) => catalog.warnings().iter().map(ToString::to_string).collect(),
         Err(findings) => findings.as_slice().iter().map(ToString::to_string).collect(),
@@ -44,20 +44,20 @@ fn check_text(text: &str, line: usize, column: usize, severity: &str, fragments:
 
 /// Replaces `from` in the good catalog by `to`.
 #[track_caller]
-fn replaced(from: &str, to: &str, line: usize, column: usize, fragments: &[&str]) {
+pub(super) fn replaced(from: &str, to: &str, line: usize, column: usize, fragments: &[&str]) {
     assert_eq!(GOOD.matches(from).count(), 1, "{from} must stand once in the good catalog");
     check_text(&GOOD.replace(from, to), line, column, "error", fragments);
 }
 
 /// Adds `more` to the end of the good catalog; `line` counts from the first added line, as 0.
 #[track_caller]
-fn added(more: &str, line: usize, column: usize, fragments: &[&str]) {
+pub(super) fn added(more: &str, line: usize, column: usize, fragments: &[&str]) {
     check_text(&format!("{GOOD}{more}"), END + line, column, "error", fragments);
 }
 
 /// Adds `more` and expects a warning.
 #[track_caller]
-fn warned(more: &str, line: usize, column: usize, fragments: &[&str]) {
+pub(super) fn warned(more: &str, line: usize, column: usize, fragments: &[&str]) {
     check_text(&format!("{GOOD}{more}"), END + line, column, "warning", fragments);
 }
 

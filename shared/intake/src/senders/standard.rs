@@ -1,28 +1,43 @@
-//! Reading: from a verified body to the domain's words.
+//! Curfew's own JSON, signed by the Standard Webhooks scheme: from a verified body to the domain's words.
 //!
 //! Judged twice: by the JSON Schema, which is what senders are told, and by the domain's own types, which
 //! refuse what they cannot hold. Neither repairs anything: access is for what was approved, as approved.
 
 use curfew_domain::decision::JUSTIFICATION_LIMIT;
-use curfew_domain::ids::{Email, RoleName, TenantId, TicketId, shown};
+use curfew_domain::ids::{DeliveryId, Email, Label, RoleName, Source, TenantId, TicketId, shown};
 use curfew_domain::principal::Principal;
 use curfew_domain::request::{
-    AccessRequest, Approval, Notice, TicketClosed, WindowEnd, WindowRequest, deceptive_character,
+    AccessRequest, Approval, Basis, Notice, TicketClosed, TicketFacts, WindowEnd, WindowRequest,
+    deceptive_character,
 };
 use curfew_domain::window::whole_second;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use crate::body::Body;
 use crate::problems::{Malformed, Problems};
 use crate::verify::VerifiedDelivery;
 use crate::{json, schema, wire};
+
+/// Reads a body that nobody signed. For dry runs of one's own making alone (`curfew simulate`, `curfew test`): what it
+/// returns was claimed by nobody, and must never be opened.
+///
+/// # Errors
+/// [`Malformed`] with all that is wrong with the body.
+pub fn read_unsigned(source: &Source, body: Body) -> Result<Notice, Malformed> {
+    let mut problems = Problems::default();
+    match problems.take("", DeliveryId::new("unsigned")) {
+        Some(id) => read(&VerifiedDelivery::new(source.clone(), id, None, body)),
+        None => Err(problems.into()),
+    }
+}
 
 /// Reads what a delivery says.
 ///
 /// # Errors
 /// [`Malformed`] with all that is wrong with the body.
-pub fn read(delivery: &VerifiedDelivery) -> Result<Notice, Malformed> {
+pub(crate) fn read(delivery: &VerifiedDelivery) -> Result<Notice, Malformed> {
     let mut problems = Problems::default();
     let parsed = json::parse(delivery.body().as_str());
     let Some(body) = problems.take("", parsed.map_err(|error| format!("not valid JSON: {error}"))) else {
@@ -38,7 +53,7 @@ pub(crate) fn convert(body: &Value, delivery: &VerifiedDelivery) -> Result<Notic
     let message = wire::Message::deserialize(body).map_err(|error| shown(&error.to_string()));
     let notice = match problems.take("", message) {
         Some(wire::Message::AccessApproved(message)) => {
-            approved(&mut problems, message, delivery).map(Notice::Approved)
+            approved(&mut problems, *message, delivery).map(Notice::Approved)
         }
         Some(wire::Message::TicketClosed(message)) => {
             closed(&mut problems, message, delivery).map(Notice::TicketClosed)
@@ -58,7 +73,15 @@ fn approved(
     let tenant = problems.take("/tenant", TenantId::new(message.tenant));
     let role = problems.take("/role", RoleName::new(message.role));
     let principal = optional(message.principal, |arn| problems.take("/principal", Principal::parse(arn)));
-    let approvals = approvals(problems, &message.approvals);
+    let basis = basis(problems, message.basis, message.since.as_deref(), message.approvals.is_some());
+    let ticket_facts = TicketFacts {
+        sender: "standard".to_owned(),
+        kind: optional(message.ticket_kind, |kind| problems.take("/ticket_kind", word(kind)))?
+            .unwrap_or_default(),
+        state: optional(message.ticket_state, |state| problems.take("/ticket_state", word(state)))?
+            .unwrap_or_default(),
+    };
+    let approvals = approvals(problems, &message.approvals.unwrap_or_default());
     let window = window(problems, &message.window);
     let justification = problems.take("/justification", text(message.justification));
     Some(Box::new(AccessRequest {
@@ -70,6 +93,8 @@ fn approved(
         principal: principal?,
         window: window?,
         approvals: approvals?,
+        basis: basis?,
+        ticket_facts,
         justification: justification?,
         delivery: delivery.id().clone(),
     }))
@@ -98,6 +123,38 @@ fn optional<T>(field: Option<String>, read: impl FnOnce(&str) -> Option<T>) -> O
         Some(text) => read(&text).map(Some),
         None => Some(None),
     }
+}
+
+/// What the request rests on. Approvals have times of their own; the other two have one time, `since`.
+fn basis(problems: &mut Problems, basis: wire::Basis, since: Option<&str>, approvals: bool) -> Option<Basis> {
+    let at = match since {
+        None => None,
+        Some(text) => Some(problems.take("/since", time(text))?),
+    };
+    match (basis, at) {
+        (wire::Basis::Approvals, None) if approvals => Some(Basis::Approvals),
+        (wire::Basis::Approvals, None) => {
+            problems.add("", "the field `approvals` is missing");
+            None
+        }
+        (wire::Basis::Approvals, Some(_)) => {
+            problems.add("/since", "belongs to the bases `on-call` and `break-glass` only");
+            None
+        }
+        (wire::Basis::OnCall, Some(since)) => Some(Basis::OnCall { since }),
+        (wire::Basis::BreakGlass, Some(since)) => Some(Basis::BreakGlass { since }),
+        (wire::Basis::OnCall | wire::Basis::BreakGlass, None) => {
+            problems.add("", "the field `since` is missing");
+            None
+        }
+    }
+}
+
+/// A word for guardrails, which has the form of a label.
+fn word(text: &str) -> Result<String, String> {
+    Label::new(text)
+        .map(String::from)
+        .map_err(|error| format!("{} is not valid: {}", error.shown, error.rule))
 }
 
 fn approvals(problems: &mut Problems, list: &[wire::Approval]) -> Option<Vec<Approval>> {
@@ -135,13 +192,13 @@ fn window(problems: &mut Problems, window: &wire::Window) -> Option<WindowReques
 
 /// A time with its offset, in UTC and without its fraction of a second (cut towards the past, as
 /// [`curfew_domain::window`] does: access never lasts longer than was asked for).
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     text.parse()
         .map(whole_second)
         .map_err(|_| format!("{} is not a time with an offset that can be kept", shown(text)))
 }
 
-fn duration(text: &str) -> Result<SignedDuration, String> {
+pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
     match text.parse::<SignedDuration>() {
         Ok(span) if span >= SignedDuration::from_secs(1) => Ok(SignedDuration::from_secs(span.as_secs())),
         _ => Err(format!("{} is not a length of time above zero, such as `1h30m`", shown(text))),
@@ -150,7 +207,7 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
 
 /// Words for people, by the rule that [`curfew_domain::decision`] has for justifications: whatever they
 /// say, but nothing that could forge a line of a log or hide what is written.
-fn text(words: String) -> Result<String, String> {
+pub(crate) fn text(words: String) -> Result<String, String> {
     let blank = words.chars().all(|c| c.is_whitespace() || c == '\u{feff}');
     if blank || deceptive_character(&words).is_some() || words.chars().count() > JUSTIFICATION_LIMIT {
         Err(format!("{} is not 1 to {JUSTIFICATION_LIMIT} characters of plain text", shown(&words)))

@@ -1,0 +1,5 @@
+/*
+ * Script Action `Curfew: send`
+ * Event name: curfew.ticket
+ */
+new CurfewNotice().send(current, parseInt(event.parm1, 10) || 0);

@@ -1,0 +1,173 @@
+//! An issue's form: what GitHub makes of it is Markdown, with one third-level heading for each field
+//! (<https://docs.github.com/en/communities/using-templates-to-encourage-useful-issues-and-pull-requests/syntax-for-issue-forms>).
+//!
+//! The requester writes that Markdown and can edit it. Whoever approves sees it as GitHub shows it, so nothing must be
+//! read that GitHub does not show as a heading with a text below, and nothing must look like a section that is none: a
+//! section that stands twice, in another form of heading, or below a line where HTML, a code block or a formula begins
+//! (a comment hides what is in it), is refused.
+
+use curfew_domain::ids::{Source, shown};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::problems::Problems;
+use crate::senders::fields::{Field, Fields, Mapped};
+use crate::senders::payload::Wanted;
+use crate::senders::standard::text;
+
+/// What GitHub writes where a field was left empty.
+const NO_RESPONSE: &str = "_No response_";
+
+/// Which section holds what: its heading, or `=` and a fixed text.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sections {
+    tenant: String,
+    role: String,
+    principal: Option<String>,
+    start: Option<String>,
+    end: Option<String>,
+    duration: Option<String>,
+    justification: Option<String>,
+}
+
+/// What a form asks for.
+pub(super) struct Form {
+    pub(super) wanted: Wanted,
+    pub(super) justification: Option<String>,
+}
+
+impl Sections {
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (name, section) in self.all() {
+            if !section.starts_with('=') && (section.trim().is_empty() || section.trim() != section) {
+                return Err(format!("section {} for `{name}` is not a heading", shown(section)));
+            }
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let always = [("tenant", &self.tenant), ("role", &self.role)];
+        let others = [
+            ("principal", &self.principal),
+            ("start", &self.start),
+            ("end", &self.end),
+            ("duration", &self.duration),
+            ("justification", &self.justification),
+        ];
+        let others = others.into_iter().filter_map(|(name, section)| Some((name, section.as_ref()?)));
+        always.into_iter().chain(others).map(|(name, section)| (name, section.as_str()))
+    }
+
+    /// What the body of an issue says.
+    pub(super) fn read(&self, source: &Source, body: &str, problems: &mut Problems) -> Option<Form> {
+        let sections = self.found_in(body, problems)?;
+        let mapped = Mapped { source, body: &sections };
+        let fields = Fields {
+            tenant: Some(field(&self.tenant)),
+            role: Some(field(&self.role)),
+            requester: None,
+            principal: self.principal.as_deref().map(field),
+            start: self.start.as_deref().map(field),
+            end: self.end.as_deref().map(field),
+            duration: self.duration.as_deref().map(field),
+            justification: None,
+        };
+        let tenant = fields.tenant(&mapped, problems);
+        let role = fields.role(&mapped, problems);
+        let principal = fields.principal(&mapped, problems);
+        let window = fields.window(&mapped, problems);
+        let reason = self.justification.as_deref().map(field);
+        let reason = mapped.optional("justification", reason.as_ref(), problems);
+        let justification = match reason? {
+            None => None,
+            Some(words) => Some(problems.take("/issue/body", text(words))?),
+        };
+        let wanted = Wanted { tenant: tenant?, role: role?, principal: principal?, window: window? };
+        Some(Form { wanted, justification })
+    }
+
+    /// The sections, by their headings.
+    fn found_in(&self, body: &str, problems: &mut Problems) -> Option<Value> {
+        let mut sections: Map<String, Value> = Map::new();
+        let mut current: Option<(&str, String)> = None;
+        let mut murky: Option<usize> = None;
+        let mut wrong = Vec::new();
+        // To Markdown a carriage return alone ends a line too.
+        let body = body.replace("\r\n", "\n").replace('\r', "\n");
+        for (number, line) in (1_usize..).zip(body.split('\n')) {
+            if murky.is_none() && is_murky(line) {
+                murky = Some(number);
+            }
+            let heading = heading(line).unwrap_or_default();
+            let is_asked_for = self.all().any(|(_, section)| section == heading);
+            let looks_asked_for =
+                self.all().any(|(_, section)| section.to_lowercase() == heading.to_lowercase());
+            let is_section = line.strip_prefix("### ").is_some_and(|name| name.trim() == heading);
+            if is_section {
+                keep(&mut sections, current.take());
+            }
+            if looks_asked_for && !(is_section && is_asked_for) {
+                wrong
+                    .push(format!("line {number} looks like a section and is not written as GitHub does it"));
+            } else if is_asked_for && sections.contains_key(heading) {
+                wrong.push(format!("section {} is there twice", shown(heading)));
+            } else if let Some(murky) = murky.filter(|_| is_asked_for) {
+                wrong.push(format!(
+                    "section {} is below line {murky}, where HTML, a code block or a formula begins, so GitHub may not \
+                     show it; put the section above, or leave that out",
+                    shown(heading)
+                ));
+            }
+            match &mut current {
+                _ if is_section => current = Some((heading, String::new())),
+                Some((_, text)) => {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+                None => {}
+            }
+        }
+        keep(&mut sections, current);
+        let sound = wrong.is_empty();
+        wrong.into_iter().for_each(|told| problems.add("/issue/body", told));
+        sound.then_some(Value::Object(sections))
+    }
+}
+
+/// The text of a heading of any level.
+fn heading(line: &str) -> Option<&str> {
+    let text = line.trim_start().trim_start_matches('#');
+    let is_heading = line.trim_start().starts_with('#') && text.starts_with([' ', '\t']);
+    is_heading.then(|| text.trim().trim_end_matches('#').trim_end())
+}
+
+fn keep(sections: &mut Map<String, Value>, section: Option<(&str, String)>) {
+    if let Some((heading, text)) = section {
+        let text = text.trim();
+        let text = if text == NO_RESPONSE { "" } else { text };
+        sections.insert(heading.to_owned(), Value::String(text.to_owned()));
+    }
+}
+
+/// Whether from this line on GitHub may show something else than what stands there.
+fn is_murky(line: &str) -> bool {
+    let start = line.trim_start();
+    let tag = |(at, _): (usize, &str)| {
+        let next = line.get(at.saturating_add(1)..).and_then(|rest| rest.chars().next());
+        next.is_some_and(|c| c.is_ascii_alphabetic() || "!/?".contains(c))
+    };
+    start.starts_with("```")
+        || start.starts_with("~~~")
+        || line.contains("$$")
+        || line.match_indices('<').any(tag)
+}
+
+/// A section as a field of the object that the sections make.
+fn field(section: &str) -> Field {
+    match section.strip_prefix('=') {
+        Some(fixed) => Field::Fixed(fixed.to_owned()),
+        None => Field::At(format!("/{}", section.replace('~', "~0").replace('/', "~1"))),
+    }
+}
