@@ -31,7 +31,10 @@ const AWS_AT: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOIN
 pub(crate) fn set(command: &mut Command, stub: SocketAddr) {
     command.env_clear().envs(VARIABLES);
     command.env("AWS_LAMBDA_RUNTIME_API", stub.to_string());
-    command.env("CURFEW_CATALOG", workspace().join("infra").join("catalog"));
+    let infra = workspace().join("infra");
+    command.env("CURFEW_CATALOG", infra.join("catalog"));
+    command.env("CURFEW_GUARDRAILS", infra.join("guardrails"));
+    command.env("CURFEW_SENDERS", infra.join("senders"));
     for name in AWS_AT {
         command.env(name, format!("http://{stub}"));
     }

@@ -34,6 +34,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("curfew-cli", &["curfew-domain", "curfew-app", "curfew-guard", "curfew-intake"]),
     // Plays the simulation, and mutates code as text.
     ("curfew-sim", &["curfew-testkit"]),
+    // What reads anything from outside. No member of the workspace, and held to its rules all the same.
+    ("curfew-fuzz", &["curfew-domain", "curfew-guard", "curfew-intake"]),
     // On top of everything.
     (
         "curfew-tests",

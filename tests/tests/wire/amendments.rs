@@ -253,7 +253,7 @@ async fn a_change_against_the_rules_leaves_the_window_as_it_is() {
         (approved_again(&first, 10).until(later(now(), 4 * 3600 + 60)), 422, "window-too-long"),
         (approved_again(&first, 10).with("window", json!({ "duration": "5h" })), 422, "window-too-long"),
         (first.clone().with("approvals", alone).until(later(now(), 3600)), 403, "self-approval"),
-        (first.clone().with("approvals", beside).until(later(now(), 3600)), 409, "conflict"),
+        (first.clone().with("approvals", beside).until(later(now(), 3600)), 403, "forbidden-by-guardrail"),
         (first.clone().until(later(now(), 3600)), 409, "conflict"),
     ] {
         assert_problem(&curfew.approve(&changed).await, status, code);

@@ -50,6 +50,8 @@ impl Wired {
             ("AWS_SESSION_TOKEN".to_owned(), token),
             ("LAMBDA_TASK_ROOT".to_owned(), package.display().to_string()),
             ("CURFEW_CATALOG".to_owned(), curfew.catalog().display().to_string()),
+            ("CURFEW_GUARDRAILS".to_owned(), curfew.catalog().join("guardrails").display().to_string()),
+            ("CURFEW_SENDERS".to_owned(), curfew.catalog().join("senders").display().to_string()),
         ]);
         let environment: Vec<_> = environment.into_iter().collect();
         let n = STARTED.fetch_add(1, Ordering::Relaxed);

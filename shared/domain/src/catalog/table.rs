@@ -276,7 +276,7 @@ impl<'a> Table<'a> {
         let place = self.source.place(value.span().start);
         match value.get_ref() {
             DeValue::String(text) if text.trim().is_empty() => {
-                report.error(&place, format!("`{key}` of {} is blank", self.subject), "fill it in");
+                report.error(&place, format!("{} of {} is blank", shown(key), self.subject), "fill it in");
                 None
             }
             DeValue::String(text) => Some(Located { value: text.to_string(), place }),
@@ -315,7 +315,7 @@ impl<'a> Table<'a> {
         let mut list = Vec::<Located<String>>::new();
         for text in items.into_iter().flatten() {
             if list.iter().any(|earlier| earlier.value == text.value) {
-                let message = format!("`{key}` of {} has {} twice", self.subject, shown(&text.value));
+                let message = format!("{} of {} has {} twice", shown(key), self.subject, shown(&text.value));
                 report.error(&text.place, message, "remove one of the two");
             } else {
                 list.push(text);
@@ -326,7 +326,7 @@ impl<'a> Table<'a> {
 
     /// Reports that a key's value is empty.
     pub(super) fn empty(&self, key: &str, report: &mut Report) {
-        let message = format!("`{key}` of {} is empty", self.subject);
+        let message = format!("{} of {} is empty", shown(key), self.subject);
         report.error(&self.key_place(key), message, "fill it in, or remove the key if it may be left out");
     }
 
@@ -348,7 +348,11 @@ impl<'a> Table<'a> {
             DeValue::Table(_) => "a table",
         };
         let place = self.source.place(value.span().start);
-        report.error(&place, format!("`{key}` of {} is {found}", self.subject), format!("make it {wanted}"));
+        report.error(
+            &place,
+            format!("{} of {} is {found}", shown(key), self.subject),
+            format!("make it {wanted}"),
+        );
     }
 }
 

@@ -113,7 +113,7 @@ async fn an_issue_that_says_approved_and_is_not_gives_nothing() {
     pending.approvals("-pending", 0);
     pending.history(&[later(pending.approved_at, 1), later(pending.approved_at, -600)]);
     let reply = pending.signed(&pending.event("approved")).await.post(&url).await;
-    assert_eq!(reply.status, 403, "{}", reply.text());
+    assert_problem(&reply, 403, "no-approval");
     let denials = senders.curfew.items(&format!("TICKET#{}", pending.key)).await;
     let [denied] = denials.as_slice() else { panic!("one denial, on record: {denials:?}") };
     assert_eq!(denied["type"], "Denied", "{denied}");
@@ -130,7 +130,7 @@ async fn an_issue_that_says_approved_and_is_not_gives_nothing() {
     edited.approvals("", 0);
     edited.history(&[later(edited.approved_at, 1), edited.approved_at.max(later(edited.approved_at, 1))]);
     let reply = edited.signed(&edited.event("approved")).await.post(&url).await;
-    assert_eq!(reply.status, 403, "{}", reply.text());
+    assert_problem(&reply, 403, "no-approval");
     assert_bare(&senders.world.root(), &person.principal).await;
 }
 

@@ -58,11 +58,15 @@ impl<'a> Message<'a> {
         let mut asked = self.senders.slack.asked(&self.answers);
         assert_eq!(asked.len(), before + 1, "one answer to one click");
         let answer = asked.pop().expect("an answer");
-        assert_eq!((answer.method.as_str(), answer.header("content-type")), ("POST", "application/json"));
+        assert_eq!(
+            (answer.method.as_str(), answer.header("content-type")),
+            ("POST", "application/json; charset=utf-8")
+        );
         assert_eq!(answer.header("authorization"), "");
         let said = answer.json();
         assert_eq!(said["response_type"], "ephemeral", "{said}");
         assert_eq!(said["replace_original"], false, "{said}");
+        assert!(!said.to_string().contains("<!"), "Slack would call everybody: {said}");
         answer
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::round::Round;
 use super::{Senders, senders};
+use crate::support::assert_problem;
 
 async fn signed(senders: &Senders, body: &Value) -> Signed {
     senders.sign("standard", "", body.to_string()).await
@@ -47,20 +48,24 @@ async fn a_broken_glass_gives_access_at_once_and_owes_a_review_until_somebody_ma
     };
     let url = senders.url("standard");
     let why = "orders are lost since the failover, and nobody else is awake";
-    for (role, why) in [("emergency", "it is urgent"), ("reader", why)] {
-        let denied = signed(senders, &emergency(role, why)).await.post(&url).await;
-        assert_eq!(denied.status, 403, "{role}: {}", denied.text());
+    let denied = [
+        ("emergency", "it is urgent", "forbidden-by-guardrail"),
+        ("reader", why, "not-permitted-by-guardrails"),
+    ];
+    for (role, why, code) in denied {
+        let reply = signed(senders, &emergency(role, why)).await.post(&url).await;
+        assert_problem(&reply, 403, code);
     }
     let body = emergency("emergency", why);
     let round = Round::begin(senders, "standard", &person, signed(senders, &body).await).await;
     let id = round.id.clone();
     let record = round.close(signed(senders, &ticket_closed(&ticket)).await).await;
-    let review = "ReviewOwed";
-    assert!(record.story().contains(&review), "{:?}", record.story());
+    assert!(record.story().contains(&"ReviewOwed"), "{:?}", record.story());
 
     let owed = senders.curfew.invoke(Function::Revoke, &json!({ "reviews": "owed" })).await;
     assert_eq!(owed.error, None, "{owed:?}");
     assert!(owed.payload.to_string().contains(&id), "{owed:?}");
+    assert!(owed.payload.to_string().contains(&person.email), "{owed:?}");
     let done = json!({ "reviewed": id, "note": "it was one, and the cause is gone", "operator": "olga@example.test" });
     let done = senders.curfew.invoke(Function::Revoke, &done).await;
     assert_eq!(done.error, None, "{done:?}");

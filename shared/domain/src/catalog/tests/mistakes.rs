@@ -198,6 +198,11 @@ fn conditions() {
         ("{ StringLike = { \"s3:prefix\" = [\"a\", \"${tenent}\"] } }", 50, ["`${tenent}`", "not known"]),
         ("{ StringLike = \"x\" }", 28, ["`StringLike`", "make it a table"]),
         ("{ StringLike = { \"s3:prefix\" = 1.5 } }", 44, ["`s3:prefix`", "is a float"]),
+        (
+            "{ StringLike = { \"\\u001B\\u202E\" = 1.5 } }",
+            47,
+            ["`\\u{1b}\\u{202e}` of `StringLike`", "is a float"],
+        ),
     ] {
         let more = format!("Condition = {condition}\nEffect =");
         let text = GOOD.replace("Effect =", &more);

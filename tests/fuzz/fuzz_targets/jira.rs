@@ -1,0 +1,4 @@
+//! Jira's webhooks, and its answers to two questions: see [`curfew_fuzz::sender`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &str| curfew_fuzz::sender::deliver("jira", input));

@@ -1,0 +1,4 @@
+//! JSON: see [`curfew_fuzz::json`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| curfew_fuzz::json::read(text));

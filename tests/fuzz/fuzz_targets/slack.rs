@@ -1,0 +1,4 @@
+//! Slack's interactions: see [`curfew_fuzz::sender`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &str| curfew_fuzz::sender::deliver("slack", input));
