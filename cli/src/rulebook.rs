@@ -21,9 +21,20 @@ pub struct Folders {
     /// The folder of the guardrails (`*.cedar`).
     #[arg(long, value_name = "DIR", default_value = "infra/guardrails")]
     pub guardrails: PathBuf,
-    /// The folder of the senders' configuration (`*.toml`); it need not be there.
-    #[arg(long, value_name = "DIR", default_value = "infra/senders")]
-    pub senders: PathBuf,
+    /// The folder of the senders' configuration (`*.toml`); `infra/senders`, if there is one, if not given.
+    #[arg(long, value_name = "DIR")]
+    pub senders: Option<PathBuf>,
+}
+
+/// Where the senders' configuration is, if nobody says otherwise.
+const SENDERS: &str = "infra/senders";
+
+impl Folders {
+    /// The folder of the senders' configuration.
+    #[must_use]
+    pub fn senders(&self) -> &Path {
+        self.senders.as_deref().unwrap_or(Path::new(SENDERS))
+    }
 }
 
 /// Why rules could not be had, or something to be judged by them.
@@ -98,7 +109,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Reads and parses everything. A senders' folder that is not there is empty, as in the function.
+    /// Reads and parses everything. A senders' folder that is not there is empty, as in the function; but not if it was
+    /// named.
     ///
     /// # Errors
     /// [`Unusable::Read`]; what is wrong with the files' texts is in the parts.
@@ -111,8 +123,10 @@ impl Draft {
             .into_iter()
             .map(|(name, text)| GuardrailFile { name, text })
             .collect();
-        let senders =
-            if folders.senders.is_dir() { read_folder(&folders.senders, "toml")? } else { Vec::new() };
+        let senders = match &folders.senders {
+            None if !folders.senders().exists() => Vec::new(),
+            _ => read_folder(folders.senders(), "toml")?,
+        };
         let senders: Vec<SenderFile> =
             senders.into_iter().map(|(name, text)| SenderFile { name, text }).collect();
         Ok(Self {
@@ -143,7 +157,7 @@ impl Draft {
                     &folders.guardrails,
                     guardrails.err().map_or_else(Vec::new, |found| found.as_slice().to_vec()),
                 );
-                add(&folders.senders, senders.err().unwrap_or_default());
+                add(folders.senders(), senders.err().unwrap_or_default());
                 Err(Unusable::Rules(findings))
             }
         }

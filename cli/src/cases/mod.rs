@@ -7,6 +7,7 @@ mod file;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use curfew_domain::decision::DenialCode;
 use curfew_domain::ids::GuardrailId;
 use curfew_guard::Guardrail;
 use jiff::SignedDuration;
@@ -77,7 +78,7 @@ impl Results {
 /// # Errors
 /// [`Unusable`], if a file can't be read or is no case. None at all is an error too: nothing would be tested.
 pub fn run(rulebook: &Rulebook, folder: &Path) -> Result<Results, Unusable> {
-    let cases = read(folder)?;
+    let cases = read(rulebook, folder)?;
     if cases.is_empty() {
         let message =
             "there is no case (`*.toml`, `*.json`) in this folder; see docs/check.md for how one looks";
@@ -111,6 +112,14 @@ impl Expected {
                 found.push(format!("expected denied, but it is allowed by {}", listed(&permit.permitted_by)));
             }
             (Err(denial), true) => found.push(format!("expected allowed, but it is denied: {denial}")),
+            // No guardrail decides these, so `by` can't name them.
+            (Err(denial), false) if self.code.is_none() && may_be_a_slip(denial.code) => {
+                let code = denial.code;
+                found.push(format!(
+                    "denied only because {}: correct it, or expect it with `code = \"{code}\"`",
+                    denial.reason
+                ));
+            }
             (Ok(_), true) | (Err(_), false) => {}
         }
         if let Some(by) = &self.by {
@@ -144,6 +153,18 @@ impl Expected {
         }
         found
     }
+}
+
+/// Whether a request is denied for a name that the catalog does not have: a case with a slip in a name would pass
+/// whatever the rules say.
+fn may_be_a_slip(code: DenialCode) -> bool {
+    matches!(
+        code,
+        DenialCode::UnknownTenant
+            | DenialCode::UnknownRole
+            | DenialCode::UnknownPerson
+            | DenialCode::UnknownApprover
+    )
 }
 
 fn quoted(text: &str) -> String {

@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use curfew_domain::catalog::{Role, RoleAccess, Tenant};
+use curfew_domain::catalog::{Place, Role, RoleAccess, Tenant};
 use curfew_domain::document::PolicyEffect;
 use serde::Deserialize;
 
@@ -23,8 +24,15 @@ const LISTED: usize = 5;
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html>
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Boundary {
+struct Document {
     statement: OneOrMany<Clause>,
+}
+
+/// A boundary's document, and the file that it was read from.
+#[derive(Debug)]
+pub(crate) struct Boundary {
+    path: PathBuf,
+    document: Document,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,12 +82,23 @@ pub(crate) fn read(given: &[(String, PathBuf)]) -> Result<Boundaries, Unusable> 
 }
 
 fn read_one(path: &Path) -> Result<Boundary, Unusable> {
-    serde_json::from_str(&read_text(path)?)
-        .map_err(|error| Unusable::input(path, format!("not a policy document: {error}")))
+    let document = serde_json::from_str(&read_text(path)?)
+        .map_err(|error| Unusable::input(path, format!("not a policy document: {error}")))?;
+    Ok(Boundary { path: path.to_owned(), document })
 }
 
 pub(crate) fn check(rulebook: &Rulebook, boundaries: &Boundaries, report: &mut Report) {
     let folder = &rulebook.folders.catalog;
+    for (arn, boundary) in boundaries {
+        if rulebook.catalog.tenants().any(|tenant| tenant.boundary() == Some(arn)) {
+            continue;
+        }
+        let at = Place { file: Arc::from(boundary.path.to_string_lossy().as_ref()), line: 1, column: 1 };
+        let message = format!("no tenant names the boundary `{arn}`, so nothing was compared with it");
+        let remedy = "correct the ARN given with --boundary, or name it as a tenant's `boundary`";
+        // The path is whole already.
+        report.add((Rule::BoundaryNotChecked, Grade::Warning), Path::new(""), &at, message, remedy);
+    }
     for tenant in rulebook.catalog.tenants() {
         let known = tenant.boundary().and_then(|arn| boundaries.get(arn));
         let Some(boundary) = known else {
@@ -103,7 +122,7 @@ pub(crate) fn check(rulebook: &Rulebook, boundaries: &Boundaries, report: &mut R
             continue;
         };
         for role in rulebook.catalog.roles().filter(|role| role.is_available_in(tenant.id())) {
-            let beyond = boundary.beyond(role, tenant);
+            let beyond = boundary.document.beyond(role, tenant);
             if beyond.is_empty() {
                 continue;
             }
@@ -124,7 +143,7 @@ pub(crate) fn check(rulebook: &Rulebook, boundaries: &Boundaries, report: &mut R
     }
 }
 
-impl Boundary {
+impl Document {
     /// What an inline role allows in a tenant and this does not. A managed role's document is in its account.
     fn beyond(&self, role: &Role, tenant: &Tenant) -> BTreeSet<String> {
         let RoleAccess::Inline { statements } = role.access() else { return BTreeSet::new() };
@@ -176,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_boundary_allows_what_one_statement_allows_and_none_denies() {
-        let boundary: Boundary = serde_json::from_value(serde_json::json!({
+        let boundary: Document = serde_json::from_value(serde_json::json!({
             "Version": "2012-10-17",
             "Statement": [
                 { "Effect": "Allow", "Action": ["s3:*", "logs:Get*"], "Resource": "*" },

@@ -89,7 +89,7 @@ rules! {
     UnobtainableRole => "unobtainable-role",
     /// An approval by the requester makes up for one that is missing.
     SelfApproval => "self-approval",
-    /// A role is permitted with fewer approvals than the catalog says that it takes.
+    /// A role is permitted without every approval that the catalog says that it takes.
     ApprovalsNotEnforced => "approvals-not-enforced",
     /// Access without approval is permitted, and nobody has to look at it afterwards.
     UnreviewedEmergency => "unreviewed-emergency",
@@ -101,7 +101,7 @@ rules! {
     TenantsOverlap => "tenants-overlap",
     /// A role allows what the tenant's permissions boundary does not.
     ExceedsBoundary => "exceeds-boundary",
-    /// A tenant's permissions boundary was not given, so nothing was compared with it.
+    /// A tenant's permissions boundary was not given, or one was that is no tenant's, so nothing was compared with it.
     BoundaryNotChecked => "boundary-not-checked",
     /// A managed role's policy is not among those that the stack may attach.
     UnlistedManagedPolicy => "unlisted-managed-policy",

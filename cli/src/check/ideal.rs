@@ -149,6 +149,28 @@ impl Ideals {
         found
     }
 
+    /// People whose approval, beside these people's, still leaves one missing that the role takes: one of each kind
+    /// that guardrails can tell apart (by groups, or by name), and never the requester.
+    pub(crate) fn stand_ins<'a>(
+        &self,
+        catalog: &'a Catalog,
+        role: &Role,
+        requester: &Person,
+        beside: &[&Person],
+    ) -> Vec<&'a Person> {
+        let mut kinds: BTreeSet<&BTreeSet<GroupName>> = BTreeSet::new();
+        catalog
+            .people()
+            .filter(|person| person.email() != requester.email())
+            .filter(|person| beside.iter().all(|other| other.email() != person.email()))
+            .filter(|person| {
+                let people: Vec<&Person> = beside.iter().copied().chain([*person]).collect();
+                !missing_approvals(role.approvals(), &people).is_empty()
+            })
+            .filter(|person| self.people.contains(person.email().as_str()) || kinds.insert(person.groups()))
+            .collect()
+    }
+
     /// Every ideal request of a person for a role, approved by these people; within working hours, or at any.
     pub(crate) fn requests<'a>(
         &'a self,
@@ -214,6 +236,14 @@ pub(crate) fn fewest<'a>(role: &Role, approvers: &[&'a Person]) -> Option<Vec<&'
         }
     }
     Some(fewest)
+}
+
+/// These people, each time without another one of them.
+pub(crate) fn without_each<'a>(people: &[&'a Person]) -> Vec<Vec<&'a Person>> {
+    let without = |left_out: &Person| {
+        people.iter().copied().filter(|person| person.email() != left_out.email()).collect()
+    };
+    people.iter().map(|person| without(person)).collect()
 }
 
 /// The middle of a working week, now, in a month and in half a year (a freeze is over by then); and a weekend's night.

@@ -61,7 +61,7 @@ pub fn run(settings: &Settings) -> Result<Vec<Told>, Unusable> {
     let of_guardrails = warnings(draft.guardrails.as_ref().map(|guardrails| guardrails.warnings()));
     report.take(Rule::Guardrails, &folders.guardrails, &of_guardrails);
     if let Err(findings) = &draft.senders {
-        report.take(Rule::Senders, &folders.senders, findings);
+        report.take(Rule::Senders, folders.senders(), findings);
     }
     let Ok(rulebook) = draft.finish() else { return Ok(report.finish()) };
     if let Some(account) = &settings.account {

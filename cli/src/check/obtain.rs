@@ -9,7 +9,7 @@ use curfew_domain::ids::{Email, GuardrailId};
 use jiff::Timestamp;
 
 use super::finding::{Grade, Report, Rule};
-use super::ideal::{Hours, Ideals, fewest};
+use super::ideal::{Hours, Ideals, fewest, without_each};
 use crate::rulebook::Rulebook;
 use crate::simulate::judge;
 
@@ -110,15 +110,18 @@ fn nobody_gets(
 /// Guardrails that permit with too few approvals, each with the first request that shows it.
 #[derive(Default)]
 struct Weak {
-    /// Fewer than the role takes.
+    /// Not all that the role takes.
     fewer: BTreeMap<GuardrailId, String>,
     /// The requester's own among them, and not without.
     own: BTreeMap<GuardrailId, String>,
     seen: BTreeSet<String>,
 }
 
-/// Tries requests that lack one approval: as they are, and with the requester's own in its place, under each of their
-/// addresses. Once for each role, kind of tenant and kind of person.
+/// Tries requests that lack one approval: as they are, with that of somebody in its place who does not stand for it, and
+/// each of these with the requester's own besides, under each of their addresses. Once for each role, kind of tenant and
+/// kind of person.
+///
+/// Somebody must stand in: with no approval at all that counts, the catalog denies before a guardrail is asked.
 fn approvals_count(
     rulebook: &Rulebook,
     ideals: &Ideals,
@@ -131,11 +134,8 @@ fn approvals_count(
         return;
     }
     let all = ideals.approvers(&rulebook.catalog, role, person);
-    let Some(mut short) = fewest(role, &all) else { return };
-    short.pop();
-    let short: Vec<&Email> = short.into_iter().map(Person::email).collect();
+    let Some(enough) = fewest(role, &all) else { return };
     let own: Vec<&Email> = [person.email()].into_iter().chain(person.aliases()).collect();
-    let with_own: Vec<&Email> = short.iter().copied().chain(own).collect();
     let shown = format!("`{}` for role `{}` in tenant `{}`", person.email(), role.name(), tenant.id());
     let permitted = |approvers: &[&Email]| {
         ideals
@@ -143,13 +143,21 @@ fn approvals_count(
             .find_map(|question| judge(rulebook, &question).ok())
             .map(|(_, permit)| permit.permitted_by)
     };
-    if let Some(by) = permitted(&short) {
-        for id in by {
-            weak.fewer.entry(id).or_insert_with(|| shown.clone());
-        }
-    } else if let Some(by) = permitted(&with_own) {
-        for id in by {
-            weak.own.entry(id).or_insert_with(|| shown.clone());
+    for short in without_each(&enough) {
+        let others = ideals.stand_ins(&rulebook.catalog, role, person, &short);
+        let filled = others.into_iter().map(|other| short.iter().copied().chain([other]).collect());
+        for people in [short.clone()].into_iter().chain(filled) {
+            let given: Vec<&Email> = people.iter().map(|one: &&Person| one.email()).collect();
+            let with_own: Vec<&Email> = given.iter().chain(&own).copied().collect();
+            if let Some(by) = permitted(&given) {
+                for id in by {
+                    weak.fewer.entry(id).or_insert_with(|| shown.clone());
+                }
+            } else if let Some(by) = permitted(&with_own) {
+                for id in by {
+                    weak.own.entry(id).or_insert_with(|| shown.clone());
+                }
+            }
         }
     }
 }
@@ -167,7 +175,7 @@ impl Weak {
             (
                 &self.fewer,
                 (Rule::ApprovalsNotEnforced, Grade::Warning),
-                "permits a request with fewer approvals than the role takes",
+                "permits a request without every approval that the role takes",
                 "have it ask for `context.approvals.complete`, or change the role's `approvals`",
             ),
         ];

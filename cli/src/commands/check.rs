@@ -7,10 +7,11 @@ use curfew_cli::check::{self, Grade, Settings, Told, sarif};
 use curfew_cli::edge;
 use curfew_cli::failure::at;
 use curfew_cli::rulebook::Folders;
+use curfew_cli::simulate::{account, time};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Judged, print};
+use super::{Judged, tell};
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
@@ -27,10 +28,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ARN=FILE", value_parser = boundary)]
     boundary: Vec<(String, PathBuf)>,
     /// The account that Curfew runs in.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<String>,
     /// The time from which requests are tried; now, if not given.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     now: Option<Timestamp>,
     /// Fail on warnings too.
     #[arg(long)]
@@ -38,7 +39,7 @@ pub(crate) struct Arguments {
     /// Answer as JSON.
     #[arg(long)]
     json: bool,
-    /// Answer as SARIF 2.1.0, or write that to a file beside the other answer.
+    /// Answer as SARIF 2.1.0 (then not as JSON), or write that to a file beside the other answer.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     sarif: Option<Option<PathBuf>>,
 }
@@ -53,6 +54,11 @@ fn boundary(text: &str) -> Result<(String, PathBuf), String> {
 
 /// Checks, and tells everything that was found.
 pub(crate) fn run(arguments: Arguments) -> Judged {
+    if arguments.json && arguments.sarif == Some(None) {
+        return Err(
+            "--json and --sarif both want standard output: give --sarif a file, or leave one out".into()
+        );
+    }
     let findings = check::run(&Settings {
         folders: arguments.folders,
         template: arguments.template,
@@ -63,14 +69,14 @@ pub(crate) fn run(arguments: Arguments) -> Judged {
     })?;
     let log = |findings: &[Told]| serde_json::to_string_pretty(&sarif::log(findings));
     match &arguments.sarif {
-        Some(None) => print(&log(&findings)?)?,
+        Some(None) => tell(&log(&findings)?)?,
         Some(Some(file)) => std::fs::write(file, log(&findings)?).map_err(at("write", file))?,
         None => {}
     }
     if arguments.json {
-        print(&serde_json::to_string_pretty(&to_json(&findings))?)?;
+        tell(&serde_json::to_string_pretty(&to_json(&findings))?)?;
     } else if arguments.sarif != Some(None) {
-        print(&in_words(&findings))?;
+        tell(&in_words(&findings))?;
     }
     let fails = if arguments.strict { Grade::Warning } else { Grade::Error };
     let failed = findings.iter().any(|told| told.grade >= fails);

@@ -6,7 +6,7 @@ pub(crate) mod local;
 pub(crate) mod simulate;
 pub(crate) mod test;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,4 +39,15 @@ pub(crate) fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+/// Writes a judgement on standard output. If nobody reads it any more (`| head`), the exit code still tells it.
+///
+/// # Errors
+/// It could not be written for another reason.
+pub(crate) fn tell(text: &str) -> std::io::Result<()> {
+    match print(text) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
 }

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use curfew_app::guard::HeldRole;
 use curfew_cli::edge;
 use curfew_cli::rulebook::{Folders, Rulebook, Unusable, read_text};
-use curfew_cli::simulate::{Circumstances, Question, ask, held, in_words, to_json};
+use curfew_cli::simulate::{
+    Circumstances, Question, account, ask, held, in_words, offered, sender_kind, time, to_json,
+};
 use curfew_domain::ids::Source;
 use curfew_domain::window::Window;
 use jiff::Timestamp;
 
-use super::{Judged, print};
+use super::{Judged, tell};
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
@@ -21,7 +23,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     folders: Folders,
     /// When the request comes, like `2026-11-24T10:00:00Z`; now, if not given.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     now: Option<Timestamp>,
     /// Something that the requester holds by another ticket.
     #[arg(long, value_name = "TENANT/ROLE", value_parser = held)]
@@ -30,13 +32,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "simulation", value_parser = |text: &str| Source::new(text))]
     source: Source,
     /// The kind of sender that the source is; as the senders' configuration says, if not given.
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = sender_kind)]
     sender: Option<String>,
     /// The window of a live grant that the request is to change.
     #[arg(long, value_name = "START/END", value_parser = window)]
     current: Option<Window>,
     /// The account that Curfew runs in; the tenant's own, if not given.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<String>,
     /// Answer as JSON.
     #[arg(long)]
@@ -45,13 +47,15 @@ pub(crate) struct Arguments {
 
 fn window(text: &str) -> Result<Window, String> {
     let (start, end) = text.split_once('/').ok_or("write it as `<start>/<end>`")?;
-    let time = |text: &str| text.parse::<Timestamp>().map_err(|error| error.to_string());
     Window::new(time(start)?, time(end)?).map_err(|error| error.to_string())
 }
 
 /// Decides, and says why.
 pub(crate) fn run(arguments: Arguments) -> Judged {
     let rulebook = Rulebook::load(&arguments.folders)?;
+    for held in &arguments.holds {
+        offered(&rulebook.catalog, held).map_err(|message| format!("--holds: {message}"))?;
+    }
     let body = read_text(&arguments.request)?;
     let sender =
         arguments.sender.unwrap_or_else(|| rulebook.senders.of(arguments.source.as_str()).kind().to_owned());
@@ -71,6 +75,6 @@ pub(crate) fn run(arguments: Arguments) -> Judged {
     } else {
         in_words(&rulebook, &answer)
     };
-    print(&told)?;
+    tell(&told)?;
     Ok(if answer.verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -7,7 +7,7 @@ use curfew_cli::cases::{self, Results};
 use curfew_cli::rulebook::{Folders, Rulebook};
 use serde_json::{Value, json};
 
-use super::{Judged, print};
+use super::{Judged, tell};
 
 /// Its arguments.
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: Arguments) -> Judged {
     let is_covered = results.never_decisive.is_empty() || !arguments.require_coverage;
     let told =
         if arguments.json { serde_json::to_string_pretty(&to_json(&results))? } else { in_words(&results) };
-    print(&told)?;
+    tell(&told)?;
     Ok(if results.all_passed() && is_covered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -4,18 +4,21 @@
 //! holds); [`ask`] puts it to the catalog and then to the guardrails, as opening a grant does. Nothing is opened: what
 //! the ledger or AWS would say to it (a closed ticket, another grant on it, a quota) is not known here.
 
+mod given;
 mod question;
 mod told;
 
 use curfew_app::guard::{Case, Guardrails as _};
-use curfew_domain::decision::{DecisionFacts, Denial, Permit, Plan, decide, decide_change};
+use curfew_domain::decision::{Current, DecisionFacts, Denial, Permit, Plan, decide, decide_change};
 use curfew_domain::ids::GuardrailId;
 use curfew_domain::request::AccessRequest;
 use curfew_guard::Considered;
+use jiff::Timestamp;
 
 use crate::rulebook::Rulebook;
 
-pub use question::{Circumstances, Question, held};
+pub use given::{account, held, offered, sender_kind, time};
+pub use question::{Circumstances, Question};
 pub use told::{in_words, seconds_in_words, to_json};
 
 /// What a question comes to.
@@ -79,7 +82,11 @@ fn plan(rulebook: &Rulebook, question: &Question, request: &AccessRequest) -> Re
     let facts = DecisionFacts { now: question.now, own_account: own_account.unwrap_or_default() };
     match question.current {
         None => decide(&rulebook.catalog, request, &facts),
-        Some(current) => decide_change(&rulebook.catalog, request, &facts, current),
+        Some(window) => {
+            // Every approval of the request counts as given for it: simulate knows no earlier ones.
+            let current = Current { window, approved_at: Timestamp::MIN };
+            decide_change(&rulebook.catalog, request, &facts, current)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Questions: a request in Curfew's own form, with what its webhook does not say.
 
 use curfew_app::guard::HeldRole;
-use curfew_domain::ids::{RoleName, Source, TenantId};
+use curfew_domain::ids::Source;
 use curfew_domain::request::{AccessRequest, Notice};
 use curfew_domain::window::Window;
 use curfew_intake::{Body, read_unsigned};
@@ -63,16 +63,4 @@ impl Question {
             own_account: around.own_account,
         })
     }
-}
-
-/// Reads `tenant/role`: something that is held.
-///
-/// # Errors
-/// What it should look like.
-pub fn held(text: &str) -> Result<HeldRole, String> {
-    let (tenant, role) = text.split_once('/').ok_or_else(|| format!("`{text}` is not `<tenant>/<role>`"))?;
-    Ok(HeldRole {
-        tenant: TenantId::new(tenant).map_err(|error| error.to_string())?,
-        role: RoleName::new(role).map_err(|error| error.to_string())?,
-    })
 }

@@ -63,6 +63,31 @@ fn cases_pass_and_fail_by_everything_that_they_expect() {
     }
 }
 
+/// A slip in a name would deny whatever the rules say: that must not count as what was expected.
+#[test]
+fn a_denial_for_an_unknown_name_passes_only_by_its_code() {
+    for (slip, code) in [
+        ("request.tenant = \"acne\"", "unknown-tenant"),
+        ("request.role = \"raeder\"", "unknown-role"),
+        ("request.requester = \"anne@example.com\"", "unknown-person"),
+        (
+            "request.approvals = [{ approver = \"bop@example.com\", at = 2026-11-24T09:50:00Z }]",
+            "unknown-approver",
+        ),
+    ] {
+        for (expected, passes) in
+            [(String::new(), false), ("by = []".to_owned(), false), (format!("code = \"{code}\""), true)]
+        {
+            let case = format!("[[case]]\nname = \"one\"\nexpect = \"denied\"\n{expected}\n{slip}");
+            let run = test(&cases("cases-slip", &case), &["--json"]);
+            let told = run.json();
+            assert_eq!(run.code, i32::from(!passes), "{case}: {told}");
+            let differences = told["cases"][0]["differences"].to_string();
+            assert_eq!(differences.contains(code), !passes, "{case}: {told}");
+        }
+    }
+}
+
 #[test]
 fn guardrails_that_decide_nothing_are_listed_and_can_fail_the_run() {
     let rules = cases("cases-coverage", "[[case]]\nname = \"one\"\nexpect = \"allowed\"");
@@ -106,6 +131,19 @@ fn what_is_no_case_can_not_be_judged() {
         ("[[case]]\nname = \"a\"\nexpect = \"allowed\"\ncode = \"x\"", "`code` is of denials"),
         ("[[case]]\nname = \"a\"\nexpect = \"allowed\"\nrequest.role = 7", "/role"),
         ("[[case]]\nname = \"a\"\nexpect = \"allowed\"\nholds = [\"acme\"]", "`<tenant>/<role>`"),
+        (
+            "[[case]]\nname = \"a\"\nexpect = \"allowed\"\nholds = [\"acme/raeder\"]",
+            "`holds`: role `raeder` of `acme/raeder` is not in the catalog",
+        ),
+        (
+            "[[case]]\nname = \"a\"\nexpect = \"allowed\"\nsender = \"pager\"",
+            "`sender`: there is no kind `pager`",
+        ),
+        (
+            "[[case]]\nname = \"a\"\nexpect = \"denied\"\nby = [\"data-two-hour\"]",
+            "`by`: there is no guardrail `data-two-hour`",
+        ),
+        ("[[case]]\nname = \"a\"\nexpect = \"allowed\"\naccount = \"1\"", "`account`: `1` is not an account"),
     ] {
         let run = test(&cases("cases-unusable", text), &[]);
         assert_eq!(run.code, 2, "{text}: {}", run.out);

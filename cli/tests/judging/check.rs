@@ -188,6 +188,43 @@ const MISTAKES: &[Mistake] = &[
         finds: ("approvals-not-enforced", "warning", "that of `bob@example.com`"),
     },
     Mistake {
+        name: "anybody's approval in place of the only one that a role takes",
+        make: |rules| {
+            rules.replace(CATALOG, "[\"managers\", \"security\"]", "[\"managers\"]");
+            rules.replace(CEDAR, "context.approvals.complete", "context.approvals.count >= 1");
+        },
+        more: &[],
+        finds: ("approvals-not-enforced", "warning", "guardrail `approved`"),
+    },
+    Mistake {
+        name: "anybody's second approval in place of the one by security",
+        make: |rules| {
+            rules.append(CATALOG, "[person.\"dan@example.com\"]\ngroups = [\"support\"]\n");
+            rules.replace(CEDAR, "context.approvals.complete", "context.approvals.count >= 2");
+        },
+        more: &[],
+        finds: ("approvals-not-enforced", "warning", "guardrail `approved`"),
+    },
+    Mistake {
+        name: "the approval of the group that is named first is not asked for",
+        make: |rules| {
+            let cid = "context.approvers.contains(Person::\"cid@example.com\")";
+            rules.replace(CEDAR, "context.approvals.complete", cid);
+        },
+        more: &[],
+        finds: ("approvals-not-enforced", "warning", "guardrail `approved`"),
+    },
+    Mistake {
+        name: "one's own approval beside somebody's who does not count",
+        make: |rules| {
+            rules.replace(CATALOG, "[\"managers\", \"security\"]", "[\"managers\"]");
+            let own = "(context.approvals.complete || context.approvals.by_requester)";
+            rules.replace(CEDAR, "context.approvals.complete", own);
+        },
+        more: &[],
+        finds: ("self-approval", "error", "`ann@example.com` for role `reader`"),
+    },
+    Mistake {
         name: "break-glass that nobody looks at",
         make: |rules| rules.replace(CEDAR, "@review(\"somebody broke the glass\")\n", ""),
         more: &[],
@@ -278,6 +315,16 @@ const MISTAKES: &[Mistake] = &[
         make: |rules| rules.replace("parameters.json", "acme-boundary", "other-boundary"),
         more: &[],
         finds: ("unlisted-boundary", "error", "policy/acme-boundary"),
+    },
+    Mistake {
+        name: "the document of a boundary that no tenant names",
+        make: |_| (),
+        more: &["--boundary", "arn:aws:iam::111122223333:policy/acme-bundary=boundary.json"],
+        finds: (
+            "boundary-not-checked",
+            "warning",
+            "no tenant names the boundary `arn:aws:iam::111122223333:policy/acme-bundary`",
+        ),
     },
     Mistake {
         name: "a tenant that Curfew has no way to",
@@ -386,6 +433,71 @@ fn what_ships_has_no_errors() {
     let run = run(&crate::support::own(".."), &["check", "--now", crate::support::NOW]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
     assert!(run.out.contains("\n0 error(s), "), "{}", run.out);
+}
+
+/// A role that takes a manager's approval, had on that of anybody: without another one the catalog would deny.
+#[test]
+fn a_guardrail_beside_those_that_ship_can_not_drop_the_group_that_a_role_takes() {
+    let rules = Rules::sound("check-q2");
+    rules.take_over("../infra/catalog", "catalog");
+    rules.take_over("../infra/guardrails", "guardrails");
+    std::fs::remove_file(rules.path("catalog/catalog.toml")).expect("a file");
+    std::fs::remove_file(rules.path(CEDAR)).expect("a file");
+    let check = || {
+        let check = ["check", "--json", "--now", crate::support::NOW, "--template", "template.yaml"];
+        let found = findings(&rules.curfew(&check));
+        found.into_iter().filter(|one| one["rule"] == "approvals-not-enforced").collect::<Vec<_>>()
+    };
+    assert_eq!(check(), Vec::<Value>::new());
+    rules.write(
+        "guardrails/own.cedar",
+        "@id(\"q2\") @reason(\"x\") permit(principal in Group::\"sre\", action == Action::\"approved\", resource);",
+    );
+    let found = check();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let message = found[0]["message"].as_str().expect("a message");
+    assert!(message.contains("guardrail `q2` permits a request without every approval"), "{message}");
+}
+
+#[test]
+fn a_slip_on_the_command_line_is_refused() {
+    let rules = Rules::sound("check-slips");
+    for (more, told) in [
+        (&["--now", "tomorrow"][..], "write it like `2026-11-24T10:00:00Z`"),
+        (&["--account", "1111-2222-3333"], "write its 12 digits"),
+        (&["--json", "--sarif"], "give --sarif a file"),
+    ] {
+        let run = rules.curfew(&[&["check", "--template", "template.yaml"], more].concat());
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{more:?}: {}", run.err);
+        assert!(run.err.contains(told), "{more:?}: {}", run.err);
+    }
+    // Each may have an output of its own.
+    let run = rules.check(&["--json", "--sarif", "found.sarif"]);
+    assert_eq!((run.code, &run.json()["errors"]), (0, &Value::from(0)), "{}", run.err);
+}
+
+#[test]
+fn only_the_senders_that_nobody_named_may_be_absent() {
+    let rules = Rules::sound("check-no-senders");
+    let check =
+        ["check", "--template", "template.yaml", "--catalog", "catalog", "--guardrails", "guardrails"];
+    let silent = run(&rules.path("."), &check);
+    assert_eq!(silent.code, 0, "{}{}", silent.out, silent.err);
+    let named = run(&rules.path("."), &[&check[..], &["--senders", "sender"]].concat());
+    assert_eq!((named.code, named.out.as_str()), (2, ""), "{}", named.err);
+    assert!(named.err.contains("cannot read `sender`"), "{}", named.err);
+}
+
+#[test]
+fn a_reader_that_goes_away_leaves_the_exit_code() {
+    let rules = Rules::sound("check-broken-pipe");
+    rules.replace(CEDAR, "@review(\"somebody broke the glass\")\n", "");
+    for (more, code) in [(&["--strict"][..], 1), (&["--json"], 0), (&["--sarif"], 0)] {
+        assert_eq!(
+            rules.unread(&[&["check", "--template", "template.yaml"], more].concat()),
+            (code, String::new())
+        );
+    }
 }
 
 #[test]

@@ -106,6 +106,8 @@ fn what_is_held_and_what_is_changed_are_heard() {
     let rules = Rules::sound("simulate-held");
     let policy = "@id(\"once\")\n@reason(\"r\")\n@remedy(\"r\")\nforbid (principal, action, resource)\nwhen { context.holds.access.contains(resource) || context.extends };";
     rules.append("guardrails/guardrails.cedar", policy);
+    let other = "[role.other]\ndescription = \"Other\"\npermissions = [\"look\"]\nmax_duration = \"1h\"\ndefault_duration = \"1h\"\n";
+    rules.append("catalog/catalog.toml", other);
     assert_eq!(simulate(&rules, &[]).code, 0);
     assert_eq!(simulate(&rules, &["--holds", "acme/other"]).code, 0);
     assert_eq!(simulate(&rules, &["--holds", "acme/reader"]).code, 1);
@@ -121,6 +123,27 @@ fn the_sender_is_what_the_configuration_says_or_what_is_said() {
     assert_eq!(simulate(&rules, &[]).code, 0);
     assert_eq!(simulate(&rules, &["--sender", "slack"]).code, 1);
     assert_eq!(simulate(&rules, &["--source", "bad"]).code, 1);
+}
+
+#[test]
+fn a_slip_on_the_command_line_is_refused() {
+    let rules = Rules::sound("simulate-slips");
+    let role = "[role.elsewhere]\ndescription = \"E\"\npermissions = [\"look\"]\nmax_duration = \"1h\"\ndefault_duration = \"1h\"\ntenants = [\"other\"]\n";
+    let tenant = "[tenant.other]\naccount = \"111122223333\"\nregion = \"eu-central-1\"\n";
+    rules.append("catalog/catalog.toml", &format!("{tenant}{role}"));
+    for (more, told) in [
+        (["--now", "tomorrow"], "write it like `2026-11-24T10:00:00Z`"),
+        (["--current", "today/tomorrow"], "write it like `2026-11-24T10:00:00Z`"),
+        (["--account", "11112222333"], "write its 12 digits"),
+        (["--sender", "pager"], "there is no kind `pager` of sender; use one of `standard`, "),
+        (["--holds", "acne/reader"], "tenant `acne` of `acne/reader` is not in the catalog"),
+        (["--holds", "acme/raeder"], "role `raeder` of `acme/raeder` is not in the catalog"),
+        (["--holds", "acme/elsewhere"], "role `elsewhere` can't be had in tenant `acme`"),
+    ] {
+        let run = rules.curfew(&[&["simulate", "request.json"], &more[..]].concat());
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{more:?}: {}", run.err);
+        assert!(run.err.contains(told), "{more:?}: {}", run.err);
+    }
 }
 
 #[test]

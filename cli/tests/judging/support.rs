@@ -62,6 +62,14 @@ impl Rules {
         std::fs::write(self.path(file), text).expect("a file");
     }
 
+    /// Copies the files of a folder of the repository, beside those that are there.
+    pub(crate) fn take_over(&self, from: &str, to: &str) {
+        for entry in std::fs::read_dir(own(from)).expect("a folder") {
+            let entry = entry.expect("an entry");
+            std::fs::copy(entry.path(), self.path(to).join(entry.file_name())).expect("a copy");
+        }
+    }
+
     /// Replaces a text that must be there.
     pub(crate) fn replace(&self, file: &str, from: &str, to: &str) {
         let text = std::fs::read_to_string(self.path(file)).expect("a file");
@@ -78,6 +86,21 @@ impl Rules {
     pub(crate) fn curfew(&self, arguments: &[&str]) -> Run {
         let rules = ["--catalog", "catalog", "--guardrails", "guardrails", "--senders", "senders"];
         run(&self.folder, &[arguments, &rules].concat())
+    }
+
+    /// Runs a command on its rules, whose output nobody reads: its exit code, and what it says on standard error.
+    pub(crate) fn unread(&self, arguments: &[&str]) -> (i32, String) {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let rules = ["--catalog", "catalog", "--guardrails", "guardrails", "--senders", "senders"];
+        let Output { status, stderr, .. } = Command::new(env!("CARGO_BIN_EXE_curfew"))
+            .args([arguments, &rules].concat())
+            .current_dir(&self.folder)
+            .stdout(writer)
+            .stderr(std::process::Stdio::piped())
+            .output()
+            .expect("curfew runs");
+        (status.code().expect("an exit code"), String::from_utf8(stderr).expect("text"))
     }
 
     /// Checks everything, with template, parameters and boundary.

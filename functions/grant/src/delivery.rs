@@ -72,10 +72,7 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
         let verified = sender.verify(source, &request.headers, body, &secrets, self.now);
         let delivery = verified.map_err(|unverified| self.unverified(source, request, &unverified))?;
         let reply_to = sender.reply_to(&delivery);
-        let said = match self.admit(&delivery) {
-            Ok(()) => self.read(sender, &delivery, &secrets).await,
-            Err(problem) => Err(problem),
-        };
+        let said = self.read(sender, &delivery, &secrets).await;
         Ok(Received { delivery, reply_to, hides_refusals: sender.is_put_off_by_refusals(), said })
     }
 
@@ -86,7 +83,7 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
             let kind = ProblemKind::TooFast(seconds);
             self.metrics.denied(self.now, kind.code());
             Problem::new(kind, format!("source `{source}` sends faster than it may"))
-                .remedy(format!("send the same again in {seconds} s; nothing of it is lost"))
+                .remedy(format!("nothing was written: send the same again in {seconds} s"))
         })
     }
 
@@ -102,6 +99,10 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
             Err(_) => &Nobody,
         };
         let mut reading = sender.read(delivery, people).map_err(|error| self.malformed(delivery, &error))?;
+        // What ends access is never put off: not every sender sends again.
+        if matches!(reading, Reading::Notice(Notice::Approved(_)) | Reading::Lookup(_)) {
+            self.admit(delivery)?;
+        }
         for _ in 0..=LOOKUPS_MAX {
             match reading {
                 Reading::Notice(notice) => return Ok(Said::Notice(Box::new(notice))),
@@ -164,7 +165,7 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
         self.metrics.denied(self.now, ProblemKind::Malformed.code());
         let count = malformed.problems.len();
         Problem::new(ProblemKind::Malformed, format!("the body has {count} problem(s), listed in `errors`"))
-            .remedy("compare the body with what docs/senders.md says of this kind of sender")
+            .remedy("compare the body with docs/webhook.md, or with what docs/senders.md says of this kind of sender")
             .with("errors", json!(malformed.problems))
     }
 }

@@ -1,6 +1,6 @@
 //! Replies: what a sender is told, and with which status.
 //!
-//! 2xx: done, or was done before. 4xx: will never succeed as it is. 5xx: send the same again. Everything
+//! 2xx: done, or was done before. 429 and 5xx: send the same again. All other 4xx: will never succeed as it is. Everything
 //! but 2xx is a problem document (RFC 9457). `docs/webhook.md` describes them for senders.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;

@@ -1,8 +1,8 @@
 //! Throttling: a source that sends faster than it should does not keep the function from the others.
 //!
 //! Counted in each instance of the function for itself, after verification (who has proven nothing can use up nobody's
-//! share), and with nothing written: the refused delivery is as if it had not been sent, so its next try is
-//! judged as the first. Must not know what a delivery says.
+//! share), for approvals alone (what ends access is never put off), and with nothing written: the refused delivery is as if
+//! it had not been sent, so its next try is judged as the first. Must not know what a delivery says.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

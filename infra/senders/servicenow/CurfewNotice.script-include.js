@@ -22,7 +22,8 @@ CurfewNotice.prototype = {
 
     /*
      * For the rule `Curfew: stamp the decision`, before an approval is written. The stamp is written here alone: a
-     * value that anybody else put there is replaced by what was there before, or by nothing.
+     * value that anybody else put there is replaced by what was there before, or by nothing. What an approval was given
+     * for outlives its being taken back, without time and person: it says that the ticket was once approved.
      */
     stamp: function (approval, previous) {
         var was = previous ? String(previous.getValue('state') || '') : '';
@@ -35,9 +36,9 @@ CurfewNotice.prototype = {
             }
             return;
         }
-        for (i = 0; i < columns.length; i++) {
-            approval.setValue(columns[i], '');
-        }
+        approval.setValue('u_curfew_decided_at', '');
+        approval.setValue('u_curfew_decided_by', '');
+        approval.setValue('u_curfew_given_for', (previous && previous.getValue('u_curfew_given_for')) || '');
         var ticket = is === 'approved' ? this._ticketOf(approval) : null;
         if (!ticket || !this._asksForAccess(ticket)) {
             return;
@@ -54,28 +55,64 @@ CurfewNotice.prototype = {
         }));
     },
 
-    /* For the rules `Curfew: tell`, after a ticket or an approval was written. */
-    queue: function (record) {
-        var ticket = record.getTableName() === 'sysapproval_approver' ? this._ticketOf(record) : record;
-        if (ticket && this._concernsCurfew(ticket)) {
+    /*
+     * For the rules `Curfew: tell`, after a ticket or an approval was written. A ticket that was approved and is not any
+     * more has ended, whatever it says by the time that this is sent.
+     */
+    queue: function (record, previous) {
+        var isApproval = record.getTableName() === 'sysapproval_approver';
+        var ticket = isApproval ? this._ticketOf(record) : record;
+        if (!ticket || !this._concernsCurfew(ticket)) {
+            return;
+        }
+        var was = !isApproval && previous ? String(previous.getValue('approval') || '') : '';
+        if (was === 'approved' && String(ticket.getValue('approval')) !== 'approved') {
+            this._queueEnd(ticket, 'unapproved');
+        } else {
             gs.eventQueue(CurfewNotice.EVENT, ticket, '0', '');
         }
+    },
+
+    /* For the rules `Curfew: tell of a deletion`, before a ticket or an approval is deleted. */
+    queueDeletion: function (record) {
+        var isApproval = record.getTableName() === 'sysapproval_approver';
+        var ticket = isApproval ? this._ticketOf(record) : record;
+        if (isApproval && ticket && record.getValue('u_curfew_given_for')) {
+            this._queueEnd(ticket, 'approval-deleted');
+        } else if (!isApproval && this._concernsCurfew(ticket)) {
+            this._queueEnd(ticket, 'deleted');
+        }
+    },
+
+    /* All that an end needs is in the event, because its ticket may be gone when it is sent. */
+    _queueEnd: function (ticket, ended) {
+        gs.eventQueue(CurfewNotice.EVENT, null, '0', JSON.stringify({
+            ended: ended,
+            table: String(ticket.getTableName()),
+            sys_id: String(ticket.getUniqueValue()),
+            number: String(ticket.getValue('number')),
+            by: this._whoIsActing()
+        }));
     },
 
     /*
      * For the script action on the event `curfew.ticket`. Each attempt reads the ticket anew and signs anew, so what
      * arrives late is not what was true once, and its signature is never too old.
      */
-    send: function (ticket, attempt) {
-        ticket = this._read(ticket.getTableName(), ticket.getUniqueValue());
-        if (!ticket) {
+    send: function (record, attempt, end) {
+        /* An end stays one, even of a ticket that is gone. */
+        var ended = this._parsed(String(end || ''));
+        var ticket = ended ?
+            this._read(ended.table, ended.sys_id) :
+            this._read(record.getTableName(), record.getUniqueValue());
+        if (!ticket && !ended) {
             return;
         }
-        var number = String(ticket.getValue('number'));
+        var number = ended ? ended.number : String(ticket.getValue('number'));
         var status = 0;
         var told = '';
         try {
-            var response = this._request(ticket).execute();
+            var response = this._request(ticket, ended).execute();
             status = parseInt(response.getStatusCode(), 10) || 0;
             told = String(response.getBody() || '').substring(0, 1000);
         } catch (error) {
@@ -94,7 +131,7 @@ CurfewNotice.prototype = {
         var wait = CurfewNotice.WAITS[Math.min(attempt, CurfewNotice.WAITS.length - 1)];
         var at = new GlideDateTime();
         at.addSeconds(60 * wait);
-        gs.eventQueueScheduled(CurfewNotice.EVENT, ticket, String(attempt + 1), '', at);
+        gs.eventQueueScheduled(CurfewNotice.EVENT, ended ? null : ticket, String(attempt + 1), String(end || ''), at);
         gs.warn('Curfew: ' + number + ' was not taken (' + status + '), next attempt in ' + wait + ' min: ' + told);
     },
 
@@ -121,9 +158,21 @@ CurfewNotice.prototype = {
         };
     },
 
-    _request: function (ticket) {
-        var body = this._json(this.facts(ticket));
-        var id = 'sn_' + ticket.getUniqueValue() + '_' + ticket.getValue('sys_mod_count');
+    /* The facts of a ticket that ended, whether it is still there or not. */
+    _ended: function (ticket, ended) {
+        var facts = ticket ? this.facts(ticket) : {
+            type: 'servicenow.ticket',
+            ticket: { table: ended.table, sys_id: ended.sys_id, number: ended.number }
+        };
+        facts.ticket.ended = ended.ended;
+        facts.ticket.changed_by = this._user('sys_id', ended.by);
+        return facts;
+    },
+
+    _request: function (ticket, ended) {
+        var body = this._json(ended ? this._ended(ticket, ended) : this.facts(ticket));
+        var id = 'sn_' + (ended ? ended.sys_id + '_' + ended.ended :
+            ticket.getUniqueValue() + '_' + ticket.getValue('sys_mod_count'));
         var now = String(Math.floor(new Date().getTime() / 1000));
         var request = new sn_ws.RESTMessageV2();
         request.setHttpMethod('post');
@@ -149,9 +198,18 @@ CurfewNotice.prototype = {
         return String(new GlideCertificateEncryption().generateMac(secret.substring(6), 'HmacSHA256', text));
     },
 
-    /* JSON in ASCII, so that no character set on the way can change what was signed; `$` for RESTMessageV2's sake. */
+    /*
+     * JSON in ASCII, so that no character set on the way can change what was signed; `$` for RESTMessageV2's sake. Half
+     * a character (a text that was cut, or that somebody made) would be no JSON for others.
+     */
     _json: function (value) {
-        return JSON.stringify(value).replace(/[$\u007f-\uffff]/g, function (c) {
+        var text = JSON.stringify(value, function (name, value) {
+            return typeof value !== 'string' ? value :
+                value.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, function (found) {
+                    return found.length === 2 ? found : '\ufffd';
+                });
+        });
+        return text.replace(/[$\u007f-\uffff]/g, function (c) {
             return '\\u' + ('0000' + c.charCodeAt(0).toString(16)).slice(-4);
         });
     },
@@ -166,13 +224,12 @@ CurfewNotice.prototype = {
         if (this._asksForAccess(ticket)) {
             return true;
         }
-        var approvals = this._approvalsOf(ticket);
-        while (approvals.next()) {
-            if (approvals.getValue('u_curfew_given_for')) {
-                return true;
-            }
-        }
-        return false;
+        var approvals = new GlideRecord('sysapproval_approver');
+        approvals.addQuery('sysapproval', ticket.getUniqueValue());
+        approvals.addNotNullQuery('u_curfew_given_for');
+        approvals.setLimit(1);
+        approvals.query();
+        return approvals.next();
     },
 
     _asked: function (ticket) {
@@ -187,6 +244,8 @@ CurfewNotice.prototype = {
             requester = ticket.getValue('assigned_to');
         }
         return {
+            /* An approval that is moved to another ticket is not for that. */
+            ticket: String(ticket.getUniqueValue()),
             requester: this._user('sys_id', requester),
             variables: this._variables(ticket),
             /* A digest: the words are sent once, and not with each approval. */
@@ -218,13 +277,20 @@ CurfewNotice.prototype = {
     },
 
     _approvals: function (ticket) {
+        return this._listed(this._approvalsOf(ticket, false)).concat(this._listed(this._approvalsOf(ticket, true)));
+    },
+
+    _listed: function (approvals) {
         var found = [];
-        var approvals = this._approvalsOf(ticket);
         while (approvals.next()) {
-            var given = this._parsed(approvals.getValue('u_curfew_given_for'));
+            var state = String(approvals.getValue('state'));
+            /* Without a time, it is of an approval that was taken back since. */
+            var decided = state === 'approved' && approvals.getValue('u_curfew_decided_at');
+            var given = decided ? this._parsed(approvals.getValue('u_curfew_given_for')) : null;
             found.push({
                 sys_id: String(approvals.getUniqueValue()),
-                state: 'approved',
+                state: state,
+                taken_back: state !== 'approved',
                 approver: this._user('sys_id', approvals.getValue('approver')),
                 decided_by: this._user('sys_id', approvals.getValue('u_curfew_decided_by')),
                 decided_at: this._time(approvals.getValue('u_curfew_decided_at')),
@@ -235,10 +301,16 @@ CurfewNotice.prototype = {
         return found;
     },
 
-    _approvalsOf: function (ticket) {
+    /* Those that approve, or those that did and do not any more. */
+    _approvalsOf: function (ticket, takenBack) {
         var approvals = new GlideRecord('sysapproval_approver');
         approvals.addQuery('sysapproval', ticket.getUniqueValue());
-        approvals.addQuery('state', 'approved');
+        if (takenBack) {
+            approvals.addQuery('state', '!=', 'approved');
+            approvals.addNotNullQuery('u_curfew_given_for');
+        } else {
+            approvals.addQuery('state', 'approved');
+        }
         approvals.orderBy('sys_id');
         approvals.setLimit(32);
         approvals.query();

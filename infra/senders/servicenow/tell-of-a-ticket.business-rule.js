@@ -5,6 +5,6 @@
  * Filter condition: Approval changes OR State changes OR Active changes
  *                   and for changes: OR Planned start date changes OR Planned end date changes
  */
-(function executeRule(current) {
-    new CurfewNotice().queue(current);
-})(current);
+(function executeRule(current, previous) {
+    new CurfewNotice().queue(current, previous);
+})(current, previous);

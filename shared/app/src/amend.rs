@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 use curfew_domain::catalog::Catalog;
 use curfew_domain::decision::{
-    DecisionFacts, Denial, DenialCode, decide_change, newest_approval_that_counts, takes_away,
+    Current, DecisionFacts, Denial, DenialCode, decide_change, newest_approval_that_counts, takes_away,
 };
 use curfew_domain::effect::Effect;
 use curfew_domain::event::Actor;
@@ -48,7 +48,8 @@ pub(crate) async fn amend<P: Ports>(
         None => return Ok(Opened::Conflict(Box::new(grant))),
     };
     let takes_away = takes_away(request, grant.window(), facts.now);
-    let judged = match decide_change(rules.catalog, request, facts, grant.window()) {
+    let current = Current { window: grant.window(), approved_at: grant.approved_at() };
+    let judged = match decide_change(rules.catalog, request, facts, current) {
         Ok(plan) if is_newer || plan.window.shortens(grant.window()) => {
             judge(ports, rules, plan, facts.now, Some(grant.window())).await?
         }

@@ -70,14 +70,17 @@ pub(crate) async fn judge<P: Ports>(
     Ok(rules.guardrails.judge(&case, &held).map(|permit| plan.permitted(permit)))
 }
 
-/// What the requester holds by other tickets than the plan's.
+/// What the requester holds besides what the plan opens or changes. A ticket can carry several grants, so it is the grant
+/// that is left out and not the ticket.
 async fn held_by<P: Ports>(ports: &P, plan: &Plan) -> Result<Vec<HeldRole>, LedgerError> {
     let request = &plan.request;
     let mut held = Vec::new();
     for id in ports.ledger().live_of_person(&request.requester).await? {
         let Some(stored) = ports.ledger().load(&id).await? else { continue };
         let other = stored.grant.request();
-        let is_own = (&other.source, &other.ticket) == (&request.source, &request.ticket);
+        let is_own = (&other.source, &other.ticket, &other.tenant, &other.role)
+            == (&request.source, &request.ticket, &request.tenant, &request.role)
+            && stored.grant.access().principal() == &plan.principal;
         if !is_own && !matches!(stored.grant.state(), State::Closed { .. }) {
             held.push(HeldRole { tenant: other.tenant.clone(), role: other.role.clone() });
         }

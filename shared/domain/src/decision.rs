@@ -8,7 +8,7 @@ mod denial;
 mod quorum;
 mod rules;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::access::{Access, Route};
 use crate::catalog::{Catalog, Role, RoleAccess, Tenant};
@@ -54,7 +54,7 @@ pub struct Plan {
     pub privileged: bool,
     /// When the newest approval that counts was given; for a request that rests on none, since when it holds.
     pub approved_at: Timestamp,
-    /// Everybody whose approval counts, each human being once, by the address that the catalog has for them.
+    /// Everybody whose approval counts and is fresh, each human being once, by the address that the catalog has for them.
     pub approvers: Vec<Email>,
     /// Whether the requester is among those who approved; that counts for nothing.
     pub self_approved: bool,
@@ -191,8 +191,18 @@ pub fn decide(catalog: &Catalog, request: &AccessRequest, facts: &DecisionFacts)
     decide_on(catalog, request, facts, None)
 }
 
+/// What a live grant has until now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Current {
+    /// Its window.
+    pub window: Window,
+    /// When the newest of the approvals that it rests on was given.
+    pub approved_at: Timestamp,
+}
+
 /// Decides a request on a grant that is live already: over which window it is had from now on. Limits apply to the
-/// whole of it, from the grant's start to the new end. What only takes time away may rest on an approval of any age.
+/// whole of it, from the grant's start to the new end. What only takes time away may rest on an approval of any age;
+/// more time takes new approvals by everybody whose approval it takes, for the old ones were given for less.
 ///
 /// # Errors
 /// As [`decide`].
@@ -200,7 +210,7 @@ pub fn decide_change(
     catalog: &Catalog,
     request: &AccessRequest,
     facts: &DecisionFacts,
-    current: Window,
+    current: Current,
 ) -> Result<Plan, Denial> {
     decide_on(catalog, request, facts, Some(current))
 }
@@ -209,13 +219,20 @@ fn decide_on(
     catalog: &Catalog,
     request: &AccessRequest,
     facts: &DecisionFacts,
-    current: Option<Window>,
+    current: Option<Current>,
 ) -> Result<Plan, Denial> {
     let now = whole_second(facts.now);
+    let rests_on = current.map(|current| current.approved_at);
+    let current = current.map(|current| current.window);
     let (tenant, role, principal) = subject(catalog, request)?;
     let takes_away = current.is_some_and(|current| rules::takes_away(request.window, current, now));
     let oldest = if takes_away { Timestamp::MIN } else { plus(now, -APPROVAL_AGE_LIMIT) };
     let approved_at = rules::basis(catalog, request, now, oldest)?;
+    // Approvals that were given for less, or too long ago, bring nobody's word along.
+    let counted_from = match rests_on.filter(|_| !takes_away) {
+        Some(rests_on) => plus(rests_on, SignedDuration::from_secs(1)),
+        None => rules::oldest(request.window, oldest),
+    };
     rules::justification(&request.justification)?;
     let window = rules::window(request.window, role, now, current)?;
     rules::beginning(role, window, now)?;
@@ -228,7 +245,7 @@ fn decide_on(
         planned: planned(role, tenant, principal, window)?,
         privileged: role.privileged(),
         approved_at,
-        approvers: rules::approvers(catalog, request),
+        approvers: rules::approvers(catalog, request, counted_from),
         self_approved: rules::is_self_approved(catalog, request),
         catalog_digest: catalog.digest().to_owned(),
     })

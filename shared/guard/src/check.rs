@@ -158,12 +158,12 @@ fn guardrail(policy: &Policy, place: Place, report: &mut Vec<Finding>) -> Option
     let (id, reason, remedy, review) = (text("id"), text("reason"), text("remedy"), text("review"));
     if effect == Effect::Forbid && policy.annotation("reason").is_none() {
         error(
-            "a policy that forbids has no `@reason`".to_owned(),
+            "a guardrail that forbids has no `@reason`".to_owned(),
             "add @reason(\"…\"): whoever is denied by it is told that",
         );
     }
     if effect == Effect::Forbid && review.is_some() {
-        error("`@review` is on a policy that forbids".to_owned(), "put it on the policy that permits");
+        error("`@review` is on a guardrail that forbids".to_owned(), "put it on the guardrail that permits");
     }
     let id = match id.map(GuardrailId::new) {
         Some(Ok(id)) => Some(id),
@@ -178,7 +178,7 @@ fn guardrail(policy: &Policy, place: Place, report: &mut Vec<Finding>) -> Option
         }
     };
     if effect == Effect::Forbid && policy.annotation("remedy").is_none() {
-        let message = "a policy that forbids has no `@remedy`";
+        let message = "a guardrail that forbids has no `@remedy`";
         let remedy = "add @remedy(\"…\"): what somebody can do who is denied by it";
         report.push(place.finding(Severity::Warning, message, remedy));
     }

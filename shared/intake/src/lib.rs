@@ -35,6 +35,10 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// whose closing is too large to be looked at would keep its access.
 pub const MAX_FOREIGN_BODY_BYTES: usize = 1024 * 1024;
 
+/// The largest body of senders whose tickets hold texts of a mebibyte, which JSON can double. Lambda takes events of 6 MB, and
+/// base64 makes four bytes of three.
+pub const MAX_LONG_BODY_BYTES: usize = 4 * 1024 * 1024;
+
 /// How far `webhook-timestamp` may lie from now, in seconds, before or after: the tolerance of the
 /// Standard Webhooks libraries (<https://github.com/standard-webhooks/standard-webhooks>).
 pub const TOLERANCE_SECONDS: i64 = 300;

@@ -3,6 +3,7 @@
 //! Texts stay texts here; [`crate::senders::standard`] turns them into the domain's types.
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// One webhook body.
 #[derive(Deserialize)]
@@ -65,14 +66,14 @@ pub(crate) struct Window {
     pub(crate) duration: Option<String>,
 }
 
+/// Nothing but its ticket can make it wrong: access must end, whatever else was written into the ticket.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct TicketClosed {
     pub(crate) ticket: String,
-    #[serde(default, deserialize_with = "present")]
-    pub(crate) closed_by: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    pub(crate) reason: Option<String>,
+    #[serde(default)]
+    pub(crate) closed_by: Value,
+    #[serde(default)]
+    pub(crate) reason: Value,
 }
 
 /// A field that may be missing, but not `null`: a sender's template that found nothing writes `null`, and

@@ -16,7 +16,6 @@ fuzz_target!(|text: &str| {
     let by_hand =
         text.replace("${tenant}", TENANT).replace("${account}", ACCOUNT).replace("${region}", REGION);
     assert_eq!(expanded, by_hand);
-    assert_eq!(template.names_account(), text.contains("${account}"));
     // What was filled in is never read again, so it is what it is.
     let again = Template::parse(&expanded).map(|template| template.expand(&scope));
     assert_eq!(again.as_deref(), Ok(expanded.as_str()));

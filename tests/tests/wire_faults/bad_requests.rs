@@ -69,8 +69,18 @@ const GRANTED: [&str; 9] = [
     "approved-upper-case-people",
 ];
 
-/// Payloads that close a ticket.
-const CLOSING: [&str; 2] = ["ticket-closed", "ticket-closed-minimal"];
+/// Payloads that close a ticket, whatever else they say.
+const CLOSING: [&str; 9] = [
+    "ticket-closed",
+    "ticket-closed-bidi-reason",
+    "ticket-closed-blank-reason",
+    "ticket-closed-long-reason",
+    "ticket-closed-minimal",
+    "ticket-closed-null-fields",
+    "ticket-closed-objects",
+    "ticket-closed-unknown-field",
+    "ticket-closed-unusable-closer",
+];
 
 /// What the payloads' times were written for.
 const WRITTEN_FOR: &str = "2026-11-21T09:00:00Z";

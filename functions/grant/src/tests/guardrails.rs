@@ -61,7 +61,7 @@ fn broken_guardrails_let_nothing_through() {
 }
 
 #[test]
-fn a_source_that_sends_too_fast_loses_nothing() {
+fn a_source_that_sends_too_fast_is_told_when_to_send_again() {
     let bench = Bench::of(Some(CATALOG), super::EVERYBODY, Ok(()), 2);
     let replies: Vec<u16> =
         ["CHG-1", "CHG-2", "CHG-3"].map(|ticket| bench.send(&approval(ticket)).status).to_vec();
@@ -70,6 +70,8 @@ fn a_source_that_sends_too_fast_loses_nothing() {
     assert_problem(&refused, 429, "too-fast");
     let wait: i64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert_eq!(bench.written(), (2, 0), "what is put off is not denied");
+    let closed = json!({ "type": "ticket.closed", "ticket": "CHG-1" });
+    assert_eq!(bench.send(&closed).status, 200, "what ends access is not put off");
     bench.world.advance(jiff::SignedDuration::from_secs(wait));
     assert_eq!(bench.send(&approval("CHG-3")).status, 201);
     bench.assert_promises_kept();

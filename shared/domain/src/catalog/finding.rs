@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::request::deceptive_character;
+
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -119,10 +121,23 @@ impl Place {
             file: self.file.to_string(),
             line: self.line,
             column: self.column,
-            message: message.into(),
-            remedy: remedy.into(),
+            message: plain(&message.into()),
+            remedy: plain(&remedy.into()),
         }
     }
+}
+
+/// One line that is shown as it is written. Parsers of other people's quote a file's text as it stands there.
+fn plain(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => line.push(' '),
+            c if deceptive_character(c.encode_utf8(&mut [0; 4])).is_some() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line
 }
 
 impl fmt::Display for Place {
@@ -151,5 +166,20 @@ impl Report {
     /// The warnings, or everything if there is an error among it.
     pub(super) fn finish(self) -> Result<Vec<Finding>, Findings> {
         Findings::unless_fatal(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_line_whatever_it_quotes() {
+        let place = Place { file: Arc::from("a.toml"), line: 1, column: 1 };
+        let found = place.finding(Severity::Error, "`a\u{1b}[2J\rb\u{202e}` is ü\nb.toml:1:1: error", "x\ty");
+        assert_eq!(
+            found.to_string(),
+            r"a.toml:1:1: error: `a\u{1b}[2J\rb\u{202e}` is ü b.toml:1:1: error; x y"
+        );
     }
 }

@@ -123,9 +123,10 @@ fn that_count<'a>(catalog: &'a Catalog, request: &'a AccessRequest) -> impl Iter
     by_others(catalog, request).filter(|approval| catalog.person(&approval.approver).is_some())
 }
 
-/// Everybody whose approval counts, each once.
-pub(super) fn approvers(catalog: &Catalog, request: &AccessRequest) -> Vec<Email> {
-    let people = that_count(catalog, request).filter_map(|approval| catalog.person(&approval.approver));
+/// Everybody whose approval counts and was given at `from` or later, each once.
+pub(super) fn approvers(catalog: &Catalog, request: &AccessRequest, from: Timestamp) -> Vec<Email> {
+    let fresh = that_count(catalog, request).filter(|approval| approval.at >= from);
+    let people = fresh.filter_map(|approval| catalog.person(&approval.approver));
     let people: BTreeSet<&Email> = people.map(Person::email).collect();
     people.into_iter().cloned().collect()
 }
@@ -155,7 +156,8 @@ pub(super) fn basis(
     now: Timestamp,
     oldest: Timestamp,
 ) -> Result<Timestamp, Denial> {
-    let Some(since) = request.basis.since() else { return approvals(catalog, request, now, oldest) };
+    none_of_the_future(request, now)?;
+    let Some(since) = request.basis.since() else { return approvals(catalog, request, oldest) };
     let name = request.basis.name();
     if since > plus(now, CLOCK_SKEW) {
         return Err(Denial::new(
@@ -171,10 +173,29 @@ pub(super) fn basis(
             "have it sent anew, or have the access approved",
         ));
     }
-    // Approvals that stand beside it are not needed, and those of the future are as wrong as anywhere.
-    Ok(newest_that_counts(catalog, request)
-        .filter(|newest| *newest <= plus(now, CLOCK_SKEW))
-        .unwrap_or(since))
+    // Approvals that stand beside it are not needed.
+    Ok(newest_that_counts(catalog, request).unwrap_or(since))
+}
+
+/// From when on an approval counts: access that starts now rests on an approval for now. One with a start of its own
+/// was approved for that.
+pub(super) fn oldest(asked: WindowRequest, oldest: Timestamp) -> Timestamp {
+    match asked.starts_at {
+        None => oldest,
+        Some(_) => Timestamp::MIN,
+    }
+}
+
+fn none_of_the_future(request: &AccessRequest, now: Timestamp) -> Result<(), Denial> {
+    let latest = plus(now, CLOCK_SKEW);
+    match request.approvals.iter().find(|approval| approval.at > latest) {
+        None => Ok(()),
+        Some(early) => Err(Denial::new(
+            DenialCode::ApprovalInFuture,
+            format!("the approval by `{}` is dated {}, and it is {now}", early.approver, early.at),
+            "check the clock of the system that sent it",
+        )),
+    }
 }
 
 /// At least one approval counts: by somebody in the catalog, other than the requester, and in time.
@@ -182,22 +203,9 @@ pub(super) fn basis(
 pub(super) fn approvals(
     catalog: &Catalog,
     request: &AccessRequest,
-    now: Timestamp,
     oldest: Timestamp,
 ) -> Result<Timestamp, Denial> {
-    let latest = plus(now, CLOCK_SKEW);
-    if let Some(early) = request.approvals.iter().find(|approval| approval.at > latest) {
-        return Err(Denial::new(
-            DenialCode::ApprovalInFuture,
-            format!("the approval by `{}` is dated {}, and it is {now}", early.approver, early.at),
-            "check the clock of the system that sent it",
-        ));
-    }
-    // Access that starts now rests on an approval for now. One with a start of its own was approved for that.
-    let oldest = match request.window.starts_at {
-        None => oldest,
-        Some(_) => Timestamp::MIN,
-    };
+    let oldest = self::oldest(request.window, oldest);
     if let Some(newest) = newest_that_counts(catalog, request).filter(|newest| *newest >= oldest) {
         return Ok(newest);
     }

@@ -348,7 +348,13 @@ fn current() -> Window {
 }
 
 fn changed(current: Window, change: impl FnOnce(&mut AccessRequest)) -> Result<Window, Denial> {
-    decide_change(&catalog(), &with(change), &facts(), current).map(|plan| plan.window)
+    decide_change(
+        &catalog(),
+        &with(change),
+        &facts(),
+        Current { window: current, approved_at: Timestamp::MIN },
+    )
+    .map(|plan| plan.window)
 }
 
 #[test]
@@ -360,8 +366,13 @@ fn a_change_keeps_the_start_that_is_past_and_moves_the_end() {
     // Spans count from now, not from the start; the document is rendered for the whole window.
     assert_eq!(changed(current(), |r| set_window(r, None, lasting(600))), Ok(window("10:10:00")));
     assert_eq!(changed(current(), |r| set_window(r, None, None)), Ok(window("11:00:00")));
-    let plan =
-        decide_change(&catalog(), &with(|r| set_window(r, None, until_noon)), &facts(), current()).unwrap();
+    let plan = decide_change(
+        &catalog(),
+        &with(|r| set_window(r, None, until_noon)),
+        &facts(),
+        Current { window: current(), approved_at: Timestamp::MIN },
+    )
+    .unwrap();
     let PlannedAccess::Inline { document } = plan.planned else { panic!("not inline") };
     assert!(document.contains(&time("09:00:00")) && document.contains(&time("12:00:00")), "{document}");
 }

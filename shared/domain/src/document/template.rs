@@ -136,12 +136,6 @@ impl Template {
             })
             .collect()
     }
-
-    /// Whether the text depends on the tenant's account.
-    #[must_use]
-    pub fn names_account(&self) -> bool {
-        self.parts.contains(&Part::Account)
-    }
 }
 
 fn push_text(parts: &mut Vec<Part>, text: &str) {

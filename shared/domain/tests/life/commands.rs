@@ -1,7 +1,7 @@
 //! Sample grants in each state, and every kind of command.
 
 use curfew_domain::catalog::Catalog;
-use curfew_domain::decision::{DecisionFacts, Permit, Permitted, Plan, decide, decide_change};
+use curfew_domain::decision::{Current, DecisionFacts, Permit, Permitted, Plan, decide, decide_change};
 use curfew_domain::effect::{Found, Proof, TimerKind};
 use curfew_domain::event::{Actor, Drift, DriftResponse, OperatorName};
 use curfew_domain::grant::{Cause, Grant};
@@ -80,7 +80,7 @@ pub(crate) fn approved_again(catalog: &Catalog, now: Timestamp, end: Timestamp) 
     request.window = WindowRequest { starts_at: None, end: Some(WindowEnd::At(end)) };
     let facts = DecisionFacts { now: START, own_account: OWN_ACCOUNT.to_owned() };
     let current = plan(catalog, &fixtures::request("CHG-1")).window;
-    decide_change(catalog, &request, &facts, current).unwrap()
+    decide_change(catalog, &request, &facts, Current { window: current, approved_at: START }).unwrap()
 }
 
 /// That approval's change of the window.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use curfew_domain::catalog::Catalog;
-use curfew_domain::decision::{DecisionFacts, decide_change};
+use curfew_domain::decision::{Current, DecisionFacts, decide_change};
 use curfew_domain::effect::{Found, TimerKind};
 use curfew_domain::event::{Drift, DriftResponse, verify_chain};
 use curfew_domain::grant::{Cause, Grant, Outcome, Review, State};
@@ -127,7 +127,13 @@ fn command(kind: &Kind, grant: &Grant, seconds: i64) -> Option<Command> {
                 end: Some(WindowEnd::After(SignedDuration::from_secs(*lasts))),
             };
             let facts = DecisionFacts { now, own_account: OWN_ACCOUNT.to_owned() };
-            let plan = decide_change(&CATALOG, &request, &facts, grant.window()).ok()?;
+            let plan = decide_change(
+                &CATALOG,
+                &request,
+                &facts,
+                Current { window: grant.window(), approved_at: grant.approved_at() },
+            )
+            .ok()?;
             let sweep_grace = SignedDuration::from_secs(60);
             let permitted = plan.permitted(if *review { permit_with_review() } else { permit() });
             Command::Amend(Box::new(Amendment { permitted, sweep_grace, lease_until: plus(now, LEASE) }))

@@ -98,7 +98,7 @@ fn what_forbids_gives_a_reason_and_should_say_what_helps() {
     let told = warned(&forbid("@reason(\"r\")"));
     assert!(
         told.iter()
-            .any(|told| told.contains("test.cedar:2:1: warning: a policy that forbids has no `@remedy`")),
+            .any(|told| told.contains("test.cedar:2:1: warning: a guardrail that forbids has no `@remedy`")),
         "{told:?}"
     );
     assert_eq!(warned(&forbid("@reason(\"r\") @remedy(\"m\")")), Vec::<String>::new());

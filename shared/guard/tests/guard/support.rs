@@ -2,7 +2,7 @@
 
 use curfew_app::guard::{Case, HeldRole};
 use curfew_domain::catalog::{Catalog, CatalogFile};
-use curfew_domain::decision::{DecisionFacts, Denial, Plan, decide, decide_change};
+use curfew_domain::decision::{Current, DecisionFacts, Denial, Plan, decide, decide_change};
 use curfew_domain::ids::{DeliveryId, Email, RoleName, Source, TenantId, TicketId};
 use curfew_domain::request::{AccessRequest, Approval, Basis, TicketFacts, WindowEnd, WindowRequest};
 use curfew_domain::window::Window;
@@ -128,7 +128,10 @@ impl Ask {
         let request = catalog.with_main_addresses(self.request());
         match self.current() {
             None => decide(catalog, &request, &facts),
-            Some(current) => decide_change(catalog, &request, &facts, current),
+            Some(window) => {
+                let current = Current { window, approved_at: Timestamp::MIN };
+                decide_change(catalog, &request, &facts, current)
+            }
         }
     }
 

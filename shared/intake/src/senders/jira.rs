@@ -47,7 +47,7 @@ pub struct Config {
     /// The statuses that an issue gets by being approved.
     #[serde(default = "approved")]
     approved: Vec<String>,
-    /// The statuses that end whatever an issue justified.
+    /// The statuses that end whatever an issue justified, besides those that Jira counts as done.
     #[serde(default = "closed")]
     closed: Vec<String>,
     /// Where the approvals are on record.
@@ -259,6 +259,11 @@ impl Event<'_> {
             let reason = format!("the issue's status became {}", shown(status));
             return Some(self.payload.closed(ticket, self.actor(), &reason));
         }
+        if let Some(status) = statuses.first().filter(|_| self.is_done()) {
+            let ticket = self.key("/issue/key", self.payload.at("/issue/key"), problems)?;
+            let reason = format!("the issue's status became {}, which is a done one", shown(status));
+            return Some(self.payload.closed(ticket, self.actor(), &reason));
+        }
         if statuses.iter().any(|status| has(&self.config.approved, status)) {
             return self.approved(problems);
         }
@@ -281,6 +286,14 @@ impl Event<'_> {
                 shown(status)
             )))
         }
+    }
+
+    /// Whether the issue is in a status that Jira counts as done, by whatever name, and that does not approve.
+    fn is_done(&self) -> bool {
+        let name = self.payload.word("/issue/fields/status/name");
+        // The key of a category is Jira's own, and the same in all languages.
+        self.payload.word("/issue/fields/status/statusCategory/key") == "done"
+            && !has(&self.config.approved, name)
     }
 
     /// Who did it, as far as the event says.

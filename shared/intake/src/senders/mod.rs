@@ -176,6 +176,7 @@ impl Sender {
     pub fn max_body_bytes(&self) -> usize {
         match self {
             Self::Standard => crate::MAX_BODY_BYTES,
+            Self::GitLab(_) | Self::Jira(_) => crate::MAX_LONG_BODY_BYTES,
             _ => crate::MAX_FOREIGN_BODY_BYTES,
         }
     }

@@ -84,7 +84,8 @@ pub(crate) fn read(
         "incident.triggered" | "incident.reassigned" | "incident.delegated" | "incident.escalated" => {
             assigned(config, &payload, people, &mut problems)
         }
-        "incident.resolved" => resolved(&payload, people, &mut problems),
+        "incident.resolved" => closed(&payload, people, "the incident was resolved", &mut problems),
+        "incident.service_updated" => moved(config, &payload, people, &mut problems),
         other => Some(nothing(format!("the event {} neither gives nor takes access", shown(other)))),
     };
     reading.ok_or_else(|| problems.into())
@@ -157,12 +158,40 @@ fn on_call(
     Some(payload.request("pagerduty", access.into(), asked))
 }
 
+/// The incident is another service's now. A webhook of the old service alone will not hear how it ends, and whoever has
+/// the access may be the one who moved it; so this is the end, unless both services stand for the same access.
+///
+/// The event does not say which service had the incident, so every access of this source must be the same. The new
+/// service must be named: a default is no sign that anything is heard of it.
+fn moved(
+    config: &Config,
+    payload: &Payload<'_>,
+    people: &dyn People,
+    problems: &mut Problems,
+) -> Option<Reading> {
+    let service = payload.word("/event/data/service/id");
+    if let Some(new) = config.services.get(service)
+        && config.services.values().chain(&config.default).all(|old| old.is_as(new))
+    {
+        return Some(nothing(format!(
+            "the incident was moved to service {}, which stands for the same access",
+            shown(service)
+        )));
+    }
+    closed(payload, people, "the incident was moved to another service", problems)
+}
+
 /// Also for services that are not configured (any more): what they once gave must end.
-fn resolved(payload: &Payload<'_>, people: &dyn People, problems: &mut Problems) -> Option<Reading> {
+fn closed(
+    payload: &Payload<'_>,
+    people: &dyn People,
+    reason: &str,
+    problems: &mut Problems,
+) -> Option<Reading> {
     let id = payload.text("/event/data/id", problems)?.to_owned();
     let ticket = payload.ticket("/event/data/id", id, problems)?;
     let closed_by = user(payload.at("/event/agent")).map(|agent| person(payload, people, agent));
-    Some(payload.closed(ticket, closed_by, "the incident was resolved"))
+    Some(payload.closed(ticket, closed_by, reason))
 }
 
 /// The accounts of everybody that it is assigned to, each once.

@@ -111,6 +111,36 @@ fn a_resolved_incident_ends_its_access_whatever_is_configured_by_now() {
     assert_eq!(closed(sender(CONFIG).read(&delivery, &Nobody)).ticket.as_str(), "Q1ORDERS5XX");
 }
 
+/// A webhook of one service alone does not hear that the incident is resolved elsewhere.
+#[test]
+fn an_incident_that_is_moved_to_other_access_ends_its_access() {
+    let body = payload("pagerduty-incident-service-updated");
+    let same = format!("{CONFIG}\n[source.it.services.PSVC9ZZ]\ntenant = \"example\"\nrole = \"prod-ops\"\n");
+    let other = same.replace(
+        "[source.it.services.PSVC4ON]\ntenant = \"example\"",
+        "[source.it.services.PSVC4ON]\ntenant = \"x\"",
+    );
+    let default = |role| format!("[source.it.default]\ntenant = \"example\"\nrole = \"{role}\"\n");
+    for config in [
+        CONFIG.to_owned(),
+        other,
+        format!("{same}{}", default("prod-readonly")),
+        // A default is no sign that the new service is heard.
+        format!("{CONFIG}{}", default("prod-ops")),
+    ] {
+        let ended = closed(read_as(&config, &body));
+        assert_eq!(ended.ticket.as_str(), "Q1ORDERS5XX", "{config}");
+        assert_eq!(ended.closed_by.unwrap().as_str(), "ana@example.com");
+        assert_eq!(ended.reason.as_deref(), Some("the incident was moved to another service"));
+    }
+    for config in [same.clone(), format!("{same}{}", default("prod-ops"))] {
+        let why = why(read_as(&config, &body));
+        assert!(why.contains("`PSVC9ZZ`, which stands for the same access"), "{why}");
+    }
+    let nowhere = body.replace("PSVC9ZZ", "");
+    assert_eq!(closed(read_as(&same, &nowhere)).ticket.as_str(), "Q1ORDERS5XX");
+}
+
 #[test]
 fn other_events_say_nothing() {
     for name in [

@@ -33,6 +33,13 @@ pub(crate) struct Access {
     pub(crate) duration: Option<Span>,
 }
 
+impl Access {
+    /// Whether it is the same role in the same tenant, for however long.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        (&self.tenant, &self.role) == (&other.tenant, &other.role)
+    }
+}
+
 /// A length of time in configuration, like `1h30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

@@ -5,7 +5,8 @@
 //!
 //! A ticket can be edited after it was approved. Each approval therefore carries what the ticket asked for when it was
 //! given (`asked`, `planned`, stamped by a rule and by nobody else), and counts only for that: for the same person,
-//! tenant, role, length and words, and for no time outside of the planned window it was given for.
+//! tenant, role, length and words, and for no time outside of the planned window it was given for. One that was taken
+//! back ends what it was given for: so does all that un-approves a ticket, as the rules saw it.
 
 use curfew_domain::ids::{Email, RoleName, Source, TenantId, TicketId, shown};
 use curfew_domain::request::{AccessRequest, Approval, Basis, Notice, TicketFacts};
@@ -152,13 +153,6 @@ pub(crate) fn read(
     let ticket = payload
         .text("/ticket/number", &mut problems)
         .and_then(|number| payload.ticket("/ticket/number", number.to_owned(), &mut problems));
-    let active = match payload.at("/ticket/active") {
-        Some(Value::Bool(active)) => Some(*active),
-        found => {
-            problems.add("/ticket/active", unexpected("`true` or `false`", found));
-            None
-        }
-    };
     let state = match payload.at("/ticket/state") {
         Some(Value::String(value)) => value.clone(),
         Some(Value::Number(value)) => value.to_string(),
@@ -166,15 +160,20 @@ pub(crate) fn read(
     };
     let word = kind.state(&state).unwrap_or("other");
     let approval = payload.word("/ticket/approval");
-    let (Some(ticket), Some(active)) = (ticket, active) else { return Err(problems.into()) };
+    let Some(ticket) = ticket else { return Err(problems.into()) };
 
-    if let Some(how) = ended(active, word, approval) {
+    // Before anything else is looked at: an end that is refused is access that stays.
+    if let Some(how) = ended(&payload, word, approval) {
         let closed_by = user(config, payload.source(), people, payload.at("/ticket/changed_by"));
         let reason = match payload.word("/ticket/close_notes").trim() {
             "" => how.to_owned(),
             notes => format!("{how}: {notes}"),
         };
         return Ok(payload.closed(ticket, closed_by, &reason));
+    }
+    if payload.at("/ticket/active").and_then(Value::as_bool).is_none() {
+        problems.add("/ticket/active", unexpected("`true` or `false`", payload.at("/ticket/active")));
+        return Err(problems.into());
     }
     if approval != "approved" {
         return Ok(nothing(format!("the approval of {ticket} is {}", shown(approval))));
@@ -188,15 +187,35 @@ pub(crate) fn read(
     )
 }
 
-/// How a ticket ended, if it did. `active` is what ServiceNow itself goes by; instances rename states.
-fn ended(active: bool, state: &str, approval: &str) -> Option<&'static str> {
+/// How a ticket ended, if it did. `active` is what ServiceNow itself goes by; instances rename states. What the rules
+/// saw happen (`ended`) need not show in the ticket any more.
+fn ended(payload: &Payload<'_>, state: &str, approval: &str) -> Option<&'static str> {
     match (approval, state) {
-        ("rejected", _) => Some("rejected"),
-        ("cancelled" | "canceled", _) | (_, "canceled") => Some("canceled"),
-        (_, "closed" | "closed-complete" | "closed-incomplete" | "closed-skipped") => Some("closed"),
-        _ if !active => Some("closed"),
-        _ => None,
+        ("rejected", _) => return Some("rejected"),
+        ("cancelled" | "canceled", _) | (_, "canceled") => return Some("canceled"),
+        (_, "closed" | "closed-complete" | "closed-incomplete" | "closed-skipped") => return Some("closed"),
+        _ => {}
     }
+    match payload.at("/ticket/ended").map(Value::as_str) {
+        None => {}
+        Some(Some("deleted")) => return Some("deleted"),
+        Some(Some("unapproved")) => return Some("no longer approved"),
+        Some(Some("approval-deleted")) => return Some("an approval was deleted"),
+        Some(_) => return Some("ended"),
+    }
+    if payload.at("/ticket/active") == Some(&Value::Bool(false)) {
+        return Some("closed");
+    }
+    let is_taken_back = payload.list("/approvals").iter().any(|one| is_taken_back(one, approval));
+    is_taken_back.then_some("an approval was taken back")
+}
+
+/// Whether an approval was given and is not any more. While the ticket stays approved, somebody may merely be asked
+/// again: for a later end.
+fn is_taken_back(one: &Value, approval: &str) -> bool {
+    let state = one.get("state").and_then(Value::as_str).unwrap_or_default();
+    one.get("taken_back") == Some(&Value::Bool(true))
+        && (approval != "approved" || matches!(state, "rejected" | "cancelled" | "canceled"))
 }
 
 /// Somebody, by what the configuration says; nobody, if the payload names nobody.
@@ -279,7 +298,10 @@ impl Request<'_> {
     fn requester(&self, mapped: &Mapped<'_>, problems: &mut Problems) -> Option<Email> {
         if let Some(field) = &self.config.fields.requester {
             let text = mapped.required("requester", field, problems)?;
-            return Some(person(mapped.source, self.people, &text));
+            return Some(match self.config.people {
+                KnownBy::Email => person(mapped.source, self.people, &text),
+                KnownBy::UserName => self.people.address_of(mapped.source, &text),
+            });
         }
         let found = self.payload.at("/asked/requester");
         let requester = user(self.config, mapped.source, self.people, found);
@@ -356,9 +378,11 @@ impl Request<'_> {
             Some((now?, then?))
         };
         // What is not a time is a problem by itself.
+        // Without an end, the length counts from the start: a later start is time that nobody approved.
+        let has_end = is_planned(self.config.fields.end.as_ref()) && self.payload.at(PLANNED_END).is_some();
         if is_planned(self.config.fields.start.as_ref())
             && let Some((now, then)) = both(PLANNED_START)
-            && (now.is_none() != then.is_none() || now < then)
+            && (now.is_none() != then.is_none() || now < then || (!has_end && now != then))
         {
             return Some(moved("start", now, then));
         }
@@ -393,6 +417,9 @@ fn moved(name: &str, now: Option<Timestamp>, then: Option<Timestamp>) -> String 
 /// What differs between what was asked when an approval was given, and what is asked now. Names only: the values are
 /// in the ticket's history.
 fn differing(given: &Value, asked: Option<&Value>) -> String {
+    if given.get("ticket") != asked.and_then(|asked| asked.get("ticket")) {
+        return "it was given for another ticket, or by older rules".to_owned();
+    }
     let mut names: Vec<String> = Vec::new();
     for (part, name) in [("requester", "`requester`"), ("words", "`justification`")] {
         if given.get(part) != asked.and_then(|asked| asked.get(part)) {

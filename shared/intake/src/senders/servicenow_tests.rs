@@ -218,6 +218,8 @@ fn an_approval_is_for_what_was_asked_when_it_was_given() {
         ("script-request-edited-after-approval", "`curfew_role` changed after it was given"),
         ("script-request-with-other-words-after-approval", "`justification` changed after it was given"),
         ("unstamped-approval", "before Curfew's rules were there, or past them"),
+        ("script-request-moved-approval", "it was given for another ticket"),
+        ("script-change-approved-again-when-emptied", "before Curfew's rules were there, or past them"),
     ] {
         let told = told(name);
         assert!(told.contains("/approvals/0: does not count: ") && told.contains(changed), "{name}: {told}");
@@ -259,10 +261,97 @@ fn a_ticket_that_ended_is_closed() {
         assert_eq!(closed.closed_by.unwrap().as_str(), by, "{name}");
         assert_eq!(closed.reason.as_deref(), Some(reason), "{name}");
     }
+    for (name, ticket, by, reason) in [
+        ("script-request-deleted", "RITM0010042", "ana@example.com", "deleted"),
+        ("script-request-approval-deleted", "RITM0010042", "ana@example.com", "an approval was deleted"),
+        ("script-change-reverted", "CHG0030192", "ana@example.com", "no longer approved"),
+        ("script-change-reverted-emptied-and-canceled", "CHG0030192", "ana@example.com", "canceled"),
+        ("script-change-approvals-reset", "CHG0030192", "ana@example.com", "an approval was taken back"),
+        (
+            "script-request-approval-rejected-afterwards",
+            "RITM0010042",
+            "bo@example.com",
+            "an approval was taken back",
+        ),
+        ("script-request-with-half-a-character", "RITM0010042", "bo@example.com", "closed: cut \u{fffd}"),
+    ] {
+        let closed = closed(name);
+        assert_eq!(closed.ticket.as_str(), ticket, "{name}");
+        assert_eq!(closed.reason.as_deref(), Some(reason), "{name}");
+        if name != "script-change-approvals-reset" {
+            assert_eq!(closed.closed_by.unwrap().as_str(), by, "{name}");
+        }
+    }
     let notes = closed("closed-html-notes");
     assert_eq!(notes.closed_by, None);
     let reason = notes.reason.unwrap();
     assert!(reason.starts_with("closed: <p>done</p> xxx") && reason.chars().count() <= 1000, "{reason}");
+}
+
+/// Whatever else is wrong with it: an end that is refused is an access that stays.
+#[test]
+fn a_closing_needs_its_ticket_and_nothing_else() {
+    let bare = |more: Value| {
+        let mut ticket = serde_json::json!({"table": "sc_req_item", "number": "RITM0010042"});
+        ticket.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        read(&serde_json::json!({"type": "servicenow.ticket", "ticket": ticket}).to_string())
+    };
+    for (more, wanted) in [
+        (serde_json::json!({"state": "3"}), "closed"),
+        (serde_json::json!({"state": 4, "active": "false"}), "closed"),
+        (serde_json::json!({"approval": "rejected", "active": []}), "rejected"),
+        (serde_json::json!({"approval": "cancelled", "active": null}), "canceled"),
+        (serde_json::json!({"active": false, "state": {}}), "closed"),
+        (serde_json::json!({"ended": "deleted", "active": 1}), "deleted"),
+        (serde_json::json!({"ended": "unapproved"}), "no longer approved"),
+        // From newer scripts than this: an end all the same.
+        (serde_json::json!({"ended": "archived"}), "ended"),
+        (serde_json::json!({"ended": true}), "ended"),
+    ] {
+        match bare(more.clone()) {
+            Ok(Reading::Notice(Notice::TicketClosed(closed))) => {
+                assert_eq!(closed.reason.as_deref(), Some(wanted), "{more}");
+            }
+            other => panic!("{more}: {other:?}"),
+        }
+    }
+    assert!(bare(serde_json::json!({"state": "1"})).is_err());
+}
+
+/// Approvers of several are still to come, or are asked again: nobody who approved has taken it back for good.
+#[test]
+fn a_ticket_that_waits_for_approvals_has_not_ended() {
+    assert_eq!(nothing_of("script-request-half-approved"), "the approval of RITM0010042 is `requested`");
+    let mut body: Value = serde_json::from_str(&payload("script-request-two-approvals")).unwrap();
+    body["approvals"][0]["state"] = "requested".into();
+    body["approvals"][0]["taken_back"] = true.into();
+    let request = request_of(read(&body.to_string()), "asked again");
+    assert_eq!(request.approvals.len(), 1);
+    for state in ["rejected", "cancelled"] {
+        body["approvals"][0]["state"] = state.into();
+        assert!(matches!(read(&body.to_string()), Ok(Reading::Notice(Notice::TicketClosed(_)))), "{state}");
+        body["approvals"][0]["taken_back"] = false.into();
+        assert!(matches!(read(&body.to_string()), Ok(Reading::Notice(Notice::Approved(_)))), "{state}");
+        body["approvals"][0]["taken_back"] = true.into();
+    }
+}
+
+/// With a planned end the window only gets shorter by a later start; with a length alone, it moves.
+#[test]
+fn a_later_start_without_a_planned_end_needs_another_approval() {
+    let mut body: Value = serde_json::from_str(&payload("script-change-approved")).unwrap();
+    for place in ["/asked", "/approvals/0/asked"] {
+        body.pointer_mut(place).unwrap()["variables"]["curfew_duration"] = "2h".into();
+    }
+    body["planned"]["start"] = "2026-11-21T10:00:00Z".into();
+    assert_eq!(request_of(read(&body.to_string()), "with an end").approvals.len(), 1);
+    for place in ["/planned", "/approvals/0/planned"] {
+        body.pointer_mut(place).unwrap()["end"] = Value::Null;
+    }
+    let told = read(&body.to_string()).unwrap_err().to_string();
+    assert!(told.contains("the planned start is `2026-11-21T10:00:00Z` now"), "{told}");
+    body["planned"]["start"] = "2026-11-21T09:00:00Z".into();
+    assert_eq!(request_of(read(&body.to_string()), "as it was").approvals.len(), 1);
 }
 
 #[test]
@@ -354,6 +443,10 @@ fn fields_can_be_elsewhere_as_long_as_they_are_bound_to_the_approvals() {
         request_of(read_by("people = \"user-name\"\n", &payload("script-request-approved")), "accounts");
     assert_eq!(accounts.requester.as_str(), "snow.ana@unknown-account.invalid");
     assert_eq!(approvers(&accounts), ["snow.bo@unknown-account.invalid 2026-11-21T08:55:00Z"]);
+    // An address that somebody can change is nobody's, also where a field is mapped to it.
+    let mapped = "people = \"user-name\"\n[source.snow.fields]\nrequester = \"/asked/requester/email\"\n";
+    let mapped = request_of(read_by(mapped, &payload("script-request-approved")), "mapped");
+    assert!(mapped.requester.is_unknown_account(), "{}", mapped.requester);
 
     for field in ["tenant", "role", "requester", "principal", "duration", "start", "end"] {
         let told =

@@ -1,7 +1,8 @@
 //! Curfew's own JSON, signed by the Standard Webhooks scheme: from a verified body to the domain's words.
 //!
 //! Judged twice: by the JSON Schema, which is what senders are told, and by the domain's own types, which
-//! refuse what they cannot hold. Neither repairs anything: access is for what was approved, as approved.
+//! refuse what they cannot hold. Neither repairs an approval: access is for what was approved, as approved. A closed
+//! ticket needs its ticket alone.
 
 use curfew_domain::decision::JUSTIFICATION_LIMIT;
 use curfew_domain::ids::{DeliveryId, Email, Label, RoleName, Source, TenantId, TicketId, shown};
@@ -15,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::payload::line;
 use crate::body::Body;
 use crate::problems::{Malformed, Problems};
 use crate::verify::VerifiedDelivery;
@@ -106,13 +108,15 @@ fn closed(
     delivery: &VerifiedDelivery,
 ) -> Option<TicketClosed> {
     let ticket = problems.take("/ticket", TicketId::new(message.ticket));
-    let closed_by = optional(message.closed_by, |person| problems.take("/closed_by", Email::new(person)));
-    let reason = optional(message.reason, |words| problems.take("/reason", text(words.to_owned())));
+    // Whoever has the access may write the note that their ticket is closed with: what can't be kept of it is cleaned
+    // or left out, and never a ground to let the access go on.
+    let closed_by = message.closed_by.as_str().and_then(|person| Email::new(person).ok());
+    let reason = message.reason.as_str().map(|words| text(words.to_owned()).unwrap_or_else(|_| line(words)));
     Some(TicketClosed {
         source: delivery.source().clone(),
         ticket: ticket?,
-        closed_by: closed_by?,
-        reason: reason?,
+        closed_by,
+        reason: reason.filter(|words| !words.is_empty()),
         delivery: delivery.id().clone(),
     })
 }
@@ -134,7 +138,8 @@ fn basis(problems: &mut Problems, basis: wire::Basis, since: Option<&str>, appro
     match (basis, at) {
         (wire::Basis::Approvals, None) if approvals => Some(Basis::Approvals),
         (wire::Basis::Approvals, None) => {
-            problems.add("", "the field `approvals` is missing");
+            problems
+                .add("", "the field `approvals` is missing; only with another `basis` nobody has to approve");
             None
         }
         (wire::Basis::Approvals, Some(_)) => {

@@ -159,8 +159,42 @@ fn a_closed_ticket_is_read() {
     assert_eq!((closed.closed_by, closed.reason), (None, None));
 }
 
+/// Whoever asked may write the note that a ticket is closed with: it must not keep the ticket from being closed.
+#[test]
+fn a_closed_ticket_is_read_whatever_else_it_says() {
+    for (name, closed_by, reason) in [
+        ("long-reason", Some("bo@example.com"), Some(format!("Fixed. {}…", "x".repeat(992)))),
+        ("bidi-reason", Some("bo@example.com"), Some("Fixed by ob [2Jall gone".to_owned())),
+        ("blank-reason", None, None),
+        ("unusable-closer", None, Some("Fixed by a rollback.".to_owned())),
+        ("null-fields", None, None),
+        ("objects", None, None),
+        ("unknown-field", None, None),
+    ] {
+        let read = read(&payload(&format!("curfew-ticket-closed-{name}")));
+        let Ok(Notice::TicketClosed(closed)) = read else { panic!("{name}: {read:?}") };
+        assert_eq!(closed.ticket.as_str(), "CHG0030192", "{name}");
+        assert_eq!(closed.closed_by.as_ref().map(|person| person.as_str()), closed_by, "{name}");
+        assert_eq!(closed.reason, reason, "{name}");
+    }
+    // Words that can be kept are kept, with their lines.
+    let Ok(Notice::TicketClosed(closed)) =
+        read(r#"{"type":"ticket.closed","ticket":"CHG1","reason":"a\n b"}"#)
+    else {
+        panic!()
+    };
+    assert_eq!(closed.reason.as_deref(), Some("a\n b"));
+    for body in [
+        r#"{"type":"ticket.closed"}"#,
+        r#"{"type":"ticket.closed","ticket":null}"#,
+        r#"{"type":"ticket.closed","ticket":"CHG 1"}"#,
+    ] {
+        assert!(read(body).is_err(), "{body}");
+    }
+}
+
 /// Every payload that is refused, and words that its reply must have: one for each problem.
-const REFUSED: [(&str, &[&str]); 49] = [
+const REFUSED: [(&str, &[&str]); 48] = [
     (
         "approved-bidi-justification",
         &["/justification: `approved by \\u{202e}ob` is not valid: words for people"],
@@ -274,10 +308,6 @@ const REFUSED: [(&str, &[&str]); 49] = [
     ("huge-number", &["not valid JSON: number out of range at line "]),
     ("no-type", &["the field `type` is missing"]),
     ("repeated-field", &["not valid JSON: the field `role` appears twice at line "]),
-    (
-        "ticket-closed-unknown-field",
-        &["/grant_id: is not a known field; known are `closed_by`, `reason`, `ticket`, `type`"],
-    ),
     ("trailing-text", &["not valid JSON: trailing characters at line "]),
     ("truncated", &["not valid JSON: EOF while parsing"]),
     ("unknown-field", &["/priority: is not a known field; known are `approvals`, `basis`, `justification`"]),
@@ -369,6 +399,10 @@ fn the_documented_examples_are_read() {
 
 #[test]
 fn line_ends_are_read_and_lone_returns_are_not() {
+    let approved = payload("curfew-approved");
+    let said = "Read the order service's logs: checkout fails for some customers.";
+    assert!(approved.contains(said));
+    let with = |words: &str| approved.replace(said, words);
     for (words, good) in [
         ("a\\nb\\tc", true),
         ("a\\r\\nb", true),
@@ -376,10 +410,9 @@ fn line_ends_are_read_and_lone_returns_are_not() {
         ("a\\r\\r\\nb", false),
         ("a\\u2028b", false),
     ] {
-        let body = format!(r#"{{"type":"ticket.closed","ticket":"CHG1","reason":"{words}"}}"#);
-        assert_eq!(read(&body).is_ok(), good, "{words}");
+        assert_eq!(read(&with(words)).is_ok(), good, "{words}");
     }
-    let longest = |n| format!(r#"{{"type":"ticket.closed","ticket":"CHG1","reason":"{}"}}"#, "ü".repeat(n));
+    let longest = |n| with(&"ü".repeat(n));
     assert!(read(&longest(curfew_domain::decision::JUSTIFICATION_LIMIT)).is_ok());
     assert!(read(&longest(curfew_domain::decision::JUSTIFICATION_LIMIT + 1)).is_err());
 }

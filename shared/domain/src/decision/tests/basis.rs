@@ -110,8 +110,53 @@ fn the_newest_of_basis_and_approvals_gives_the_order() {
     let (earlier, later) = (at("2026-11-21T09:30:00Z"), at("2026-11-21T09:45:00Z"));
     assert_eq!(newest("2026-11-21T09:00:00Z"), (earlier, Some(earlier)));
     assert_eq!(newest("2026-11-21T09:45:00Z"), (later, Some(later)));
-    // What is dated ahead of time must not put everything that comes after it in the past.
-    assert_eq!(newest("2026-12-24T00:00:00Z").0, earlier);
+    // What is dated ahead of time would put everything that comes after it in the past.
+    let ahead = with(|r| {
+        r.basis = on_call("2026-11-21T09:30:00Z");
+        r.approvals = vec![approval("ben@example.com", "2026-12-24T00:00:00Z")];
+    });
+    assert_eq!(decided(&ahead).unwrap_err().code, DenialCode::ApprovalInFuture);
+}
+
+#[test]
+fn an_old_approval_lends_nobody_its_word() {
+    let by_two = |first: &str, second: &str, starts_at: Option<&str>| {
+        let request = with(|r| {
+            r.approvals = vec![approval("ben@example.com", first), approval("carla@example.com", second)];
+            r.window.starts_at = starts_at.map(at);
+        });
+        decided(&request).map(|plan| plan.approvers)
+    };
+    let both = [email("ben@example.com"), email("carla@example.com")];
+    assert_eq!(by_two("2026-11-21T09:00:00Z", "2026-11-21T09:30:00Z", None).unwrap(), both);
+    // Three months ago Ben approved something; today it is Carla alone.
+    let carla = [email("carla@example.com")];
+    assert_eq!(by_two("2026-08-21T09:00:00Z", "2026-11-21T09:30:00Z", None).unwrap(), carla);
+    // What has a start of its own was approved for that.
+    assert_eq!(
+        by_two("2026-11-11T09:00:00Z", "2026-11-21T09:30:00Z", Some("2026-11-21T11:00:00Z")).unwrap(),
+        both
+    );
+}
+
+#[test]
+fn more_time_takes_the_word_of_everybody_again() {
+    let current = Current {
+        window: Window::new(at("2026-11-21T09:00:00Z"), at("2026-11-21T11:00:00Z")).unwrap(),
+        approved_at: at("2026-11-21T09:00:00Z"),
+    };
+    let approvers = |end: &str| {
+        let request = with(|r| {
+            r.approvals = vec![
+                approval("ben@example.com", "2026-11-21T09:00:00Z"),
+                approval("carla@example.com", "2026-11-21T09:45:00Z"),
+            ];
+            r.window = WindowRequest { starts_at: None, end: Some(WindowEnd::At(at(end))) };
+        });
+        decide_change(&catalog(), &request, &facts(), current).unwrap().approvers
+    };
+    assert_eq!(approvers("2026-11-21T12:00:00Z"), [email("carla@example.com")], "Ben approved less");
+    assert_eq!(approvers("2026-11-21T10:30:00Z"), [email("ben@example.com"), email("carla@example.com")]);
 }
 
 #[test]

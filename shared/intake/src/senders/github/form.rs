@@ -3,8 +3,9 @@
 //!
 //! The requester writes that Markdown and can edit it. Whoever approves sees it as GitHub shows it, so nothing must be
 //! read that GitHub does not show as a heading with a text below, and nothing must look like a section that is none: a
-//! section that stands twice, in another form of heading, or below a line where HTML, a code block or a formula begins
-//! (a comment hides what is in it), is refused.
+//! section that stands twice, in another form of heading (quoted, underlined, emphasised), or below a line where HTML, a
+//! code block or a formula begins (a comment hides what is in it), is refused. So is any other heading with characters
+//! that GitHub may show as others, or that look like others (`R&#111;le`): no list of those is ever complete.
 
 use curfew_domain::ids::{Source, shown};
 use serde::Deserialize;
@@ -94,6 +95,8 @@ impl Sections {
         let mut current: Option<(&str, String)> = None;
         let mut murky: Option<usize> = None;
         let mut wrong = Vec::new();
+        // The lines of a paragraph so far: a line of dashes below makes all of them a heading.
+        let mut paragraph: Vec<(usize, &str)> = Vec::new();
         // To Markdown a carriage return alone ends a line too.
         let body = body.replace("\r\n", "\n").replace('\r', "\n");
         for (number, line) in (1_usize..).zip(body.split('\n')) {
@@ -102,15 +105,25 @@ impl Sections {
             }
             let heading = heading(line).unwrap_or_default();
             let is_asked_for = self.all().any(|(_, section)| section == heading);
-            let looks_asked_for =
-                self.all().any(|(_, section)| section.to_lowercase() == heading.to_lowercase());
             let is_section = line.strip_prefix("### ").is_some_and(|name| name.trim() == heading);
             if is_section {
                 keep(&mut sections, current.take());
             }
-            if looks_asked_for && !(is_section && is_asked_for) {
-                wrong
-                    .push(format!("line {number} looks like a section and is not written as GitHub does it"));
+            let inner = uncontained(line);
+            if !(is_section && is_asked_for)
+                && let Some(shown_heading) = self::heading(inner).or_else(|| emphasised(inner))
+            {
+                wrong.extend(self.deceives(number, shown_heading));
+            }
+            if is_underline(line) {
+                wrong.extend(paragraph.drain(..).filter_map(|(number, line)| self.deceives(number, line)));
+            } else if inner.trim().is_empty() || self::heading(inner).is_some() {
+                paragraph.clear();
+            } else {
+                paragraph.push((number, inner));
+            }
+            if is_asked_for && !is_section {
+                // Told above.
             } else if is_asked_for && sections.contains_key(heading) {
                 wrong.push(format!("section {} is there twice", shown(heading)));
             } else if let Some(murky) = murky.filter(|_| is_asked_for) {
@@ -134,12 +147,66 @@ impl Sections {
         wrong.into_iter().for_each(|told| problems.add("/issue/body", told));
         sound.then_some(Value::Object(sections))
     }
+
+    /// Why nobody should have to read this heading, which is not one of the sections as GitHub writes them.
+    fn deceives(&self, number: usize, heading: &str) -> Option<String> {
+        let sections = || self.all().map(|(_, section)| section).filter(|section| !section.starts_with('='));
+        if sections().any(|section| bare(section) == bare(heading)) {
+            return Some(format!("line {number} looks like a section and is not written as GitHub does it"));
+        }
+        let odd = heading.replace("& ", " ").chars().find(|c| !is_plain(*c))?;
+        Some(format!(
+            "line {number} has a heading with characters that may be shown as others ({}), so it could be taken for a \
+             section; write it in plain letters, or, if it is text above a line of dashes, leave a line empty between them",
+            shown(&odd.to_string())
+        ))
+    }
+}
+
+/// What shows as itself and looks like nothing else. Emphasis is shown as nothing, and is left out by [`bare`].
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " \t?!.,'\"()/:;+-%=#*_`".contains(c)
+}
+
+/// A heading as somebody remembers it who skims the page: letters and digits.
+fn bare(heading: &str) -> String {
+    heading.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// A line without the marks of the quotations and lists that it stands in.
+fn uncontained(line: &str) -> &str {
+    let mut rest = line.trim_start();
+    loop {
+        let marked = rest.strip_prefix('>').or_else(|| {
+            let numbered = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            let marks: &[char] = if numbered.len() < rest.len() { &['.', ')'] } else { &['-', '*', '+'] };
+            numbered.strip_prefix(marks).filter(|inner| inner.starts_with([' ', '\t']))
+        });
+        match marked {
+            Some(inner) => rest = inner.trim_start(),
+            None => return rest,
+        }
+    }
+}
+
+/// The text of a line that is emphasised from its start, as people write headings by hand.
+fn emphasised(line: &str) -> Option<&str> {
+    let text = line.trim().trim_end_matches([':', ' ']);
+    let strong = |mark| text.strip_prefix(mark)?.strip_suffix(mark).filter(|inner| !inner.contains(mark));
+    strong("**").or_else(|| strong("__"))
+}
+
+/// Whether a line makes a heading of the paragraph above, also in a quotation or list.
+fn is_underline(line: &str) -> bool {
+    let marks = line.trim_start_matches(|c: char| c == '>' || c.is_whitespace()).trim_end();
+    !marks.is_empty() && (marks.chars().all(|c| c == '=') || marks.chars().all(|c| c == '-'))
 }
 
 /// The text of a heading of any level.
 fn heading(line: &str) -> Option<&str> {
     let text = line.trim_start().trim_start_matches('#');
-    let is_heading = line.trim_start().starts_with('#') && text.starts_with([' ', '\t']);
+    // Another kind of space makes no heading on GitHub, and looks much like one.
+    let is_heading = line.trim_start().starts_with('#') && text.starts_with(char::is_whitespace);
     is_heading.then(|| text.trim().trim_end_matches('#').trim_end())
 }
 

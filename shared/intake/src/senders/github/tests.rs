@@ -224,6 +224,66 @@ fn what_the_approver_may_not_see_as_such_is_no_section() {
     assert!(log.justification.contains("<error code=\"7\"/>"), "{}", log.justification);
 }
 
+/// Also where it stands below all that is read: there it contradicts what was read, in the approver's eyes.
+#[test]
+fn what_a_reader_could_take_for_a_section_is_refused_and_other_headings_are_not() {
+    let body = payload("github-issue-labeled");
+    let with = |more: &str| {
+        let changed =
+            body.replace("### Anything else?", &format!("### Anything else?\\n\\n{more}\\n\\nprod-readonly"));
+        assert_ne!(changed, body);
+        changed
+    };
+    for (look_alike, told) in [
+        ("### R&#111;le", "has a heading with characters"),
+        ("# R&ouml;le", "has a heading with characters"),
+        ("### R\u{43e}le", "has a heading with characters"),
+        ("### Role\u{200b}", "looks like a section"),
+        ("### [Role](https://example.com)", "has a heading with characters"),
+        ("### <b>Role</b>", "has a heading with characters"),
+        ("### $Role$", "looks like a section"),
+        ("### R\\\\ole", "looks like a section"),
+        ("###\u{a0}Role", "looks like a section"),
+        ("### **Role**", "looks like a section"),
+        ("### _Ro_le", "looks like a section"),
+        ("### Role:", "looks like a section"),
+        ("> ### Role", "looks like a section"),
+        ("> > ## role", "looks like a section"),
+        ("- ### Role", "looks like a section"),
+        ("12. > # How  long?", "looks like a section"),
+        ("> ### R&#111;le", "has a heading with characters"),
+        ("Role\\n---", "looks like a section"),
+        ("Role\\n  ====  ", "looks like a section"),
+        ("Role\\nprod-readonly\\n-", "looks like a section"),
+        ("> Role\\n> ---", "looks like a section"),
+        ("- Role\\n  ---", "looks like a section"),
+        ("R&#111;le\\n===", "has a heading with characters"),
+        ("**Role**", "looks like a section"),
+        ("__How long__:", "looks like a section"),
+    ] {
+        let problems = problems(read_as(CONFIG, &with(look_alike)));
+        assert!(
+            problems.starts_with("/issue/body: line ") && problems.contains(told),
+            "{look_alike}: {problems}"
+        );
+    }
+    for harmless in [
+        "## Details (optional), or not?",
+        "> ### What they wrote",
+        "Risk & impact\\n---",
+        "Grüße an alle\\n\\n---",
+        "Role",
+        "The **Role** is the one above",
+        "| Role | x |\\n|---|---|",
+        "- Role",
+    ] {
+        assert_eq!(request(read_as(CONFIG, &with(harmless))).role.as_str(), "prod-ops", "{harmless}");
+    }
+    // What is configured may be in any language.
+    let config = CONFIG.replace("role = \"Role\"", "role = \"Rôle\"");
+    assert_eq!(request(read_as(&config, &body.replace("### Role", "### Rôle"))).role.as_str(), "prod-ops");
+}
+
 #[test]
 fn fixed_sections_can_not_be_changed_by_the_author() {
     let config = CONFIG.replace("role = \"Role\"", "role = \"=prod-readonly\"");

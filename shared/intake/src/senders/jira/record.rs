@@ -52,7 +52,10 @@ pub(super) struct Watched {
 /// An approver's decision.
 struct Decision {
     account: String,
+    /// When its step of approval was completed.
     at: Timestamp,
+    /// When it was given at the earliest: what was edited after that may not be what was approved.
+    since: Timestamp,
 }
 
 impl Claim {
@@ -93,9 +96,13 @@ impl Claim {
             _ => None,
         };
         for decision in decisions {
+            // The event says what the issue said when it happened: a decision just after it is for that, or for nothing.
+            let known = decision.since.min(self.happened_at);
             let since: Vec<&Edit> =
-                edits.iter().filter(|edit| edit.at > decision.at && edit.at <= latest).collect();
-            if self.watched.spares(&since, end) {
+                edits.iter().filter(|edit| edit.at > known && edit.at <= latest).collect();
+            let between = since.iter().filter(|edit| edit.at > self.happened_at && edit.at <= decision.at);
+            let is_other_end = self.watched.ends(between.copied());
+            if !is_other_end && self.watched.spares(&since, end) {
                 let approver = people.address_of(&self.request.source, &decision.account);
                 self.request.approvals.push(Approval { approver, at: whole_second(decision.at) });
             }
@@ -120,6 +127,12 @@ impl Watched {
                 matches!((end, approved.map(whole_second)), (Some(end), Some(approved)) if end <= approved)
             }
         }
+    }
+
+    /// Whether one of these edits changes the end of access.
+    fn ends<'a>(&self, mut edits: impl Iterator<Item = &'a Edit>) -> bool {
+        let Some(field) = &self.end else { return false };
+        edits.any(|edit| edit.items.iter().any(|item| is_about(item, field)))
     }
 
     fn matters(&self, item: &Value) -> bool {
@@ -194,18 +207,30 @@ fn decisions(answer: &str, problems: &mut Problems) -> Option<Vec<Decision>> {
 }
 
 /// Who approved, of those who were asked.
+///
+/// Jira tells no time for each of them, only when the step was created and when it was completed. The completion is
+/// the time of a single one. Of several, all but the last decided before it, and nobody knows how long before:
+/// each may have seen no more than what the issue said when the step was created.
 fn approvers(approval: &Value, at: &str, problems: &mut Problems) -> Option<Vec<Decision>> {
     let completed_at = completed_at(approval, at, problems)?;
     let asked = approval.get("approvers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let approved = || asked.iter().enumerate().filter(|(_, one)| word(one, "approverDecision") == "approved");
+    let since = if approved().count() > 1 {
+        // Without it, there is no telling what they saw.
+        let Some(created_at) = date(approval, "createdDate") else { return Some(Vec::new()) };
+        created_at.min(completed_at)
+    } else {
+        completed_at
+    };
     let mut decisions = Vec::new();
-    for (index, one) in
-        asked.iter().enumerate().filter(|(_, one)| word(one, "approverDecision") == "approved")
-    {
+    for (index, one) in approved() {
         // Never the address: in a Jira of one's own, people may write what they like there.
         let approver = one.get("approver").unwrap_or(&Value::Null);
         let account = ["accountId", "name"].map(|name| word(approver, name));
         match account.into_iter().find(|account| !account.is_empty()) {
-            Some(account) => decisions.push(Decision { account: account.to_owned(), at: completed_at }),
+            Some(account) => {
+                decisions.push(Decision { account: account.to_owned(), at: completed_at, since });
+            }
             None => {
                 let wanted = unexpected("an approver with an `accountId` or a `name`", one.get("approver"));
                 problems.add(format!("{at}/approvers/{index}/approver"), told("approvals", &wanted));
@@ -217,13 +242,19 @@ fn approvers(approval: &Value, at: &str, problems: &mut Problems) -> Option<Vec<
 }
 
 fn completed_at(approval: &Value, at: &str, problems: &mut Problems) -> Option<Timestamp> {
-    let found = approval.pointer("/completedDate/epochMillis");
-    let time = found.and_then(Value::as_i64).and_then(|at| Timestamp::from_millisecond(at).ok());
+    let time = date(approval, "completedDate");
     if time.is_none() {
+        let found = approval.pointer("/completedDate/epochMillis");
         let wanted = unexpected("the time of the decision, in milliseconds since 1970", found);
         problems.add(format!("{at}/completedDate/epochMillis"), told("approvals", &wanted));
     }
     time
+}
+
+/// A date of an approval.
+fn date(approval: &Value, name: &str) -> Option<Timestamp> {
+    let found = approval.get(name)?.get("epochMillis")?;
+    found.as_i64().and_then(|at| Timestamp::from_millisecond(at).ok())
 }
 
 /// Something that was edited at one time.

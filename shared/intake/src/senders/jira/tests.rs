@@ -193,16 +193,62 @@ fn an_edit_after_the_approval_takes_its_force() {
         let request = request(told("jira-approved", "jira-approvals", history));
         assert!(request.approvals.is_empty(), "{history}");
     }
-    // Edited between two steps of approval: who came after it has seen it.
-    let history =
-        payload("jira-history-role-edited-since").replace("T09:30:05.000+0100", "T09:29:30.000+0100");
-    let first = lookup(read_file("jira-approved"));
-    let second = lookup(first.answer(&payload("jira-approvals-two-steps"), &PEOPLE));
-    let request = request(second.answer(&history, &PEOPLE));
+    // Edited between two steps of approval: who was asked after it has seen it.
     assert_eq!(
-        approvers(&request),
+        steps_with_an_edit_at("T09:29:04.950+0100", |_| ()),
         ["cleo@example.com 2026-11-21T08:30:04Z", "ben@example.com 2026-11-21T08:30:04Z"]
     );
+}
+
+/// Who counts of two steps, the second of which Cleo and Ben approved, with the role edited at a time.
+fn steps_with_an_edit_at(time: &str, change: impl Fn(&mut Value)) -> Vec<String> {
+    let mut approvals: Value = serde_json::from_str(&payload("jira-approvals-two-steps")).unwrap();
+    change(&mut approvals["values"][1]);
+    let history = payload("jira-history-role-edited-since").replace("T09:30:05.000+0100", time);
+    let second = lookup(lookup(read_file("jira-approved")).answer(&approvals.to_string(), &PEOPLE));
+    approvers(&request(second.answer(&history, &PEOPLE)))
+}
+
+/// Jira tells one time for all of them: the second's signature must not bring the first one's along.
+#[test]
+fn an_edit_within_a_step_takes_the_force_of_all_who_approved_it() {
+    let within = "T09:29:30.000+0100";
+    assert!(steps_with_an_edit_at(within, |_| ()).is_empty());
+    // Nobody else approved it: its end is when they did.
+    let alone = |step: &mut Value| step["approvers"][1]["approverDecision"] = "pending".into();
+    assert_eq!(steps_with_an_edit_at(within, alone), ["cleo@example.com 2026-11-21T08:30:04Z"]);
+    // An edit before the step is known to all of it, unless it is not known when the step began.
+    let before = "T09:14:00.000+0100";
+    assert_eq!(steps_with_an_edit_at(before, |_| ()).len(), 3);
+    for odd in [Value::Null, Value::from("Today 9:29 AM"), serde_json::json!({"epochMillis": 1e300})] {
+        let counted = steps_with_an_edit_at(before, |step| step["createdDate"] = odd.clone());
+        assert_eq!(counted, ["ben@example.com 2026-11-21T08:29:04Z"], "{odd}");
+    }
+}
+
+/// Ben's decision, so long after the event, with an edit of the field before that.
+fn decided_after_the_event(decision: i64, edit: i64, history: &str) -> usize {
+    let event: Value = serde_json::from_str(&payload("jira-approved")).unwrap();
+    let happened_at = event["timestamp"].as_i64().unwrap();
+    let mut approvals: Value = serde_json::from_str(&payload("jira-approvals")).unwrap();
+    approvals["values"][0]["completedDate"]["epochMillis"] = (happened_at + decision).into();
+    let mut history: Value = serde_json::from_str(&payload(history)).unwrap();
+    let edited_at = Timestamp::from_millisecond(happened_at + edit).unwrap();
+    history["changelog"]["histories"][0]["created"] = edited_at.to_string().into();
+    let second = lookup(lookup(read_file("jira-approved")).answer(&approvals.to_string(), &PEOPLE));
+    request(second.answer(&history.to_string(), &PEOPLE)).approvals.len()
+}
+
+/// What was edited between the two was approved as it was afterwards, and the event says what it was before.
+#[test]
+fn a_decision_just_after_the_event_is_not_for_what_the_issue_said_before_it() {
+    for history in
+        ["jira-history-role-edited-since", "jira-history-end-put-off", "jira-history-end-brought-forward"]
+    {
+        assert_eq!(decided_after_the_event(30_000, 20_000, history), 0, "{history}");
+        assert_eq!(decided_after_the_event(30_000, 90_000, history), 1, "{history}");
+    }
+    assert_eq!(decided_after_the_event(30_000, -1_000, "jira-history-role-edited-since"), 1);
 }
 
 #[test]
@@ -240,6 +286,23 @@ fn a_closed_issue_ends_its_access() {
     body["user"] = Value::Null;
     body["timestamp"] = Value::Null;
     assert_eq!(closed(read_text(&body.to_string())).closed_by, None);
+}
+
+/// Whatever a site calls the end: Jira itself knows which statuses are one.
+#[test]
+fn a_status_that_jira_counts_as_done_ends_access_too() {
+    let read = |event: &str, key: &str| {
+        let mut body: Value = serde_json::from_str(&payload(event)).unwrap();
+        body["issue"]["fields"]["status"]["statusCategory"]["key"] = key.into();
+        read_text(&body.to_string())
+    };
+    let ended = closed(read("jira-status-in-progress", "done"));
+    assert_eq!(ended.ticket.as_str(), "ACC-42");
+    assert_eq!(ended.reason.as_deref(), Some("the issue's status became `In Progress`, which is a done one"));
+    why(read("jira-status-in-progress", "indeterminate"));
+    // Configured as an approved one, and edits that don't change the status.
+    lookup(read("jira-approved", "done"));
+    why(read("jira-comment-only", "done"));
 }
 
 #[test]
