@@ -89,8 +89,10 @@ fn rule(rule_at: &str) -> String {
 fn known_fields(rule_at: &str) -> String {
     let schema = rule_at.rsplit_once('/').and_then(|(schema, _)| DOCUMENT.pointer(schema));
     let names = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         names.into_iter().flat_map(|map| map.keys()).map(|name| format!("`{name}`")).collect();
+    // Whether a map is sorted depends on what else is built (serde_json's `preserve_order`).
+    names.sort();
     names.join(", ")
 }
 

@@ -210,6 +210,9 @@ impl Secrets {
         let entries = document.as_object().filter(|map| !map.is_empty()).ok_or(SecretsError::NoSources)?;
         let mut owners: Vec<(Vec<u8>, Source)> = Vec::new();
         let mut sources = BTreeMap::new();
+        // Whether a map is sorted depends on what else is built (serde_json's `preserve_order`).
+        let mut entries: Vec<_> = entries.iter().collect();
+        entries.sort_by_key(|(name, _)| *name);
         for (position, (name, entry)) in (1..).zip(entries) {
             let name = Source::new(name.as_str())
                 .map_err(|error| SecretsError::BadSource { position, rule: error.rule })?;

@@ -161,7 +161,10 @@ impl<'a> Mapped<'a> {
         let mut at = pointer;
         while let Some((parent, _)) = at.rsplit_once('/') {
             if let Some(Value::Object(map)) = self.body.pointer(parent) {
-                let names: Vec<String> = map.keys().take(12).map(|key| shown(key)).collect();
+                // Sorted here: whether a map is depends on what else is built (serde_json's `preserve_order`).
+                let mut names: Vec<String> = map.keys().map(|key| shown(key)).collect();
+                names.sort();
+                names.truncate(12);
                 let more = if map.len() > names.len() { ", …" } else { "" };
                 let parent = if parent.is_empty() { "the body" } else { parent };
                 return format!(" (`{parent}` holds {}{more})", names.join(", "));
