@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use curfew_domain::ids::shown;
+use curfew_domain::ids::{Email, Source, shown};
 use curfew_domain::request::Notice;
 use curfew_intake::{
     Body, BodyError, Lookup, Malformed, Nobody, People, Reading, ReplyTo, Secrets, Sender, Unverified,
@@ -37,6 +37,19 @@ pub(crate) struct Intake<'a, S, A> {
     pub(crate) now: Timestamp,
     /// How long a question to a source may take.
     pub(crate) patience: Duration,
+}
+
+/// Whom the catalog knows. It is read when the first delivery names an account: most name addresses, or end access.
+struct Known<'a>(&'a Package);
+
+impl People for Known<'_> {
+    fn address_of(&self, source: &Source, account: &str) -> Email {
+        // Without a catalog nobody is known, and access can still be ended.
+        match self.0.catalog() {
+            Ok(catalog) => catalog.address_of(source, account),
+            Err(_) => Nobody.address_of(source, account),
+        }
+    }
 }
 
 /// A delivery that is its source's.
@@ -93,11 +106,7 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
         delivery: &VerifiedDelivery,
         secrets: &Secrets,
     ) -> Result<Said, Problem> {
-        // Without a catalog nobody is known, and access can still be ended.
-        let people: &dyn People = match self.package.catalog() {
-            Ok(catalog) => catalog,
-            Err(_) => &Nobody,
-        };
+        let people = &Known(self.package);
         let mut reading = sender.read(delivery, people).map_err(|error| self.malformed(delivery, &error))?;
         // What ends access is never put off: not every sender sends again.
         if matches!(reading, Reading::Notice(Notice::Approved(_)) | Reading::Lookup(_)) {

@@ -15,21 +15,18 @@ use std::collections::BTreeMap;
 
 use curfew_domain::ids::{Email, TicketId, shown};
 use curfew_domain::request::{Approval, Basis};
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 
 use self::form::Sections;
 use super::config::Configuration;
 use super::payload::{Access, Asked, Payload, justified, nothing, unexpected};
-use super::signature::{self, Scheme};
+use super::signature::Scheme;
 use super::{People, Reading};
-use crate::body::Body;
 use crate::problems::{Malformed, Problems};
-use crate::secrets::Secrets;
-use crate::verify::{Unverified, VerifiedDelivery};
+use crate::verify::VerifiedDelivery;
 
-const SCHEME: Scheme = Scheme { header: "x-hub-signature-256", prefix: "sha256=", several: false };
+pub(crate) const SCHEME: Scheme = Scheme { header: "x-hub-signature-256", prefix: "sha256=", several: false };
 
 /// Its configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -120,16 +117,6 @@ impl Config {
     fn approves(&self, label: &str) -> bool {
         self.label.to_lowercase() == label.to_lowercase()
     }
-}
-
-pub(crate) fn verify(
-    source: &str,
-    headers: &HeaderMap,
-    body: Body,
-    secrets: &Secrets,
-) -> Result<VerifiedDelivery, Unverified> {
-    let signed = body.as_str().as_bytes().to_vec();
-    signature::verify(SCHEME, source, headers, body, &signed, secrets, None)
 }
 
 pub(crate) fn read(

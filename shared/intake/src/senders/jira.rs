@@ -13,7 +13,7 @@ mod record;
 
 use curfew_domain::ids::{Email, TicketId, shown};
 use curfew_domain::request::{AccessRequest, Basis, Notice, TicketFacts};
-use http::{HeaderMap, Uri};
+use http::Uri;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,15 +22,13 @@ use self::record::{Claim, Watched};
 use super::config::Configuration;
 use super::fields::{Field, Fields, Mapped, person};
 use super::payload::{Payload, nothing, unexpected};
-use super::signature::{self, Scheme};
+use super::signature::Scheme;
 use super::slack::is_loopback_origin;
 use super::{People, Reading};
-use crate::body::Body;
 use crate::problems::{Malformed, Problems};
-use crate::secrets::Secrets;
-use crate::verify::{Unverified, VerifiedDelivery};
+use crate::verify::VerifiedDelivery;
 
-const SCHEME: Scheme = Scheme { header: "x-hub-signature", prefix: "sha256=", several: false };
+pub(crate) const SCHEME: Scheme = Scheme { header: "x-hub-signature", prefix: "sha256=", several: false };
 
 /// Who reported an issue in Jira Cloud; a Jira of one's own has `/issue/fields/reporter/name`.
 const REPORTER: &str = "/issue/fields/reporter/accountId";
@@ -196,16 +194,6 @@ fn is_key(text: &str) -> bool {
         && project.chars().all(is_project)
         && !number.is_empty()
         && number.chars().all(|c| c.is_ascii_digit())
-}
-
-pub(crate) fn verify(
-    source: &str,
-    headers: &HeaderMap,
-    body: Body,
-    secrets: &Secrets,
-) -> Result<VerifiedDelivery, Unverified> {
-    let signed = body.as_str().as_bytes().to_vec();
-    signature::verify(SCHEME, source, headers, body, &signed, secrets, None)
 }
 
 pub(crate) fn read(

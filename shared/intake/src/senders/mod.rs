@@ -219,10 +219,10 @@ impl Sender {
             Self::Standard | Self::ServiceNow(_) | Self::GitLab(_) => {
                 crate::verify::verify(source, headers, body, secrets, now)
             }
-            Self::Jira(_) => jira::verify(source, headers, body, secrets),
-            Self::PagerDuty(_) => pagerduty::verify(source, headers, body, secrets),
+            Self::Jira(_) => signature::verify(jira::SCHEME, source, headers, body, secrets, None),
+            Self::PagerDuty(_) => signature::verify(pagerduty::SCHEME, source, headers, body, secrets, None),
             Self::Slack(_) => slack::verify(source, headers, body, secrets, now),
-            Self::GitHub(_) => github::verify(source, headers, body, secrets),
+            Self::GitHub(_) => signature::verify(github::SCHEME, source, headers, body, secrets, None),
         }
     }
 

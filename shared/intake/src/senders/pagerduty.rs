@@ -11,20 +11,17 @@ use std::collections::BTreeMap;
 
 use curfew_domain::ids::{Email, shown};
 use curfew_domain::request::Basis;
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::Configuration;
 use super::payload::{Access, Asked, Payload, justified, nothing, unexpected};
-use super::signature::{self, Scheme};
+use super::signature::Scheme;
 use super::{People, Reading};
-use crate::body::Body;
 use crate::problems::{Malformed, Problems};
-use crate::secrets::Secrets;
-use crate::verify::{Unverified, VerifiedDelivery};
+use crate::verify::VerifiedDelivery;
 
-const SCHEME: Scheme = Scheme { header: "x-pagerduty-signature", prefix: "v1=", several: true };
+pub(crate) const SCHEME: Scheme = Scheme { header: "x-pagerduty-signature", prefix: "v1=", several: true };
 
 /// Its configuration: which access an incident of which service stands for.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,16 +55,6 @@ impl Config {
     fn access(&self, service: &str) -> Option<&Access> {
         self.services.get(service).or(self.default.as_ref())
     }
-}
-
-pub(crate) fn verify(
-    source: &str,
-    headers: &HeaderMap,
-    body: Body,
-    secrets: &Secrets,
-) -> Result<VerifiedDelivery, Unverified> {
-    let signed = body.as_str().as_bytes().to_vec();
-    signature::verify(SCHEME, source, headers, body, &signed, secrets, None)
 }
 
 pub(crate) fn read(

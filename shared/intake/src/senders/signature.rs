@@ -25,7 +25,8 @@ pub(crate) struct Scheme {
     pub(crate) several: bool,
 }
 
-/// Verifies that `signed` was signed with a secret of `source`.
+/// Verifies that the body was signed with a secret of `source`; of a sender that signs a time beside it, `timed`: all that
+/// it signs, and when.
 ///
 /// The delivery's id is made from what was signed: a header that is not signed must not decide anything.
 pub(crate) fn verify(
@@ -33,13 +34,13 @@ pub(crate) fn verify(
     source: &str,
     headers: &HeaderMap,
     body: Body,
-    signed: &[u8],
     secrets: &Secrets,
-    sent_at: Option<Timestamp>,
+    timed: Option<(&[u8], Timestamp)>,
 ) -> Result<VerifiedDelivery, Unverified> {
     let text = only(headers, scheme.header)?;
     let signatures = read(scheme, text)?;
     let source = Source::new(source).map_err(|_| Unverified::UnknownSource)?;
+    let signed = timed.map_or(body.as_str().as_bytes(), |(signed, _)| signed);
     let mut known = false;
     let mut matches = Choice::from(0);
     for key in secrets.keys_of(&source) {
@@ -57,7 +58,7 @@ pub(crate) fn verify(
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(body.as_str()));
     let id = DeliveryId::new(format!("sha256-{digest}"))
         .map_err(|error| Unverified::HeaderInvalid { name: scheme.header, rule: error.rule })?;
-    Ok(VerifiedDelivery::new(source, id, sent_at, body))
+    Ok(VerifiedDelivery::new(source, id, timed.map(|(_, sent_at)| sent_at), body))
 }
 
 fn read(scheme: Scheme, text: &str) -> Result<Vec<Vec<u8>>, Unverified> {

@@ -110,7 +110,7 @@ pub(crate) fn verify(
     })?;
     check_age(sent_at, now)?;
     let signed = format!("v0:{timestamp}:{}", body.as_str());
-    signature::verify(SCHEME, source, headers, body, signed.as_bytes(), secrets, Some(sent_at))
+    signature::verify(SCHEME, source, headers, body, secrets, Some((signed.as_bytes(), sent_at)))
 }
 
 /// Seconds since 1970, in the one form that is signed.

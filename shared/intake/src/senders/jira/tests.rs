@@ -1,13 +1,15 @@
 //! Jira, from its events and its answers to notices.
 
 use curfew_domain::request::WindowEnd;
+use http::HeaderMap;
 
 use super::*;
 use crate::senders::payload::tests::{
     CURRENT, Few, PREVIOUS, at, closed, hmac_hex, maimed, payload, payloads, problems, request, sender,
     senders, verified, why,
 };
-use crate::{Lookup, Sender};
+use crate::senders::signature;
+use crate::{Body, Lookup, Secrets, Sender};
 
 const CONFIG: &str = r#"
 [source.it]
@@ -95,7 +97,7 @@ fn a_signature_is_that_of_the_documentation() {
     let mut headers = HeaderMap::new();
     headers.insert("x-hub-signature", format!("sha256={signature}").parse().unwrap());
     let body = Body::decode("Hello World!", false).unwrap();
-    assert!(verify("it", &headers, body, &secrets).is_ok());
+    assert!(signature::verify(SCHEME, "it", &headers, body, &secrets, None).is_ok());
 }
 
 #[test]
