@@ -42,6 +42,7 @@ pub(super) async fn claim(
     values.insert(":one".to_owned(), number(1));
     let due_at = plus(now, CLOSER_HEADSTART);
     values.insert(":due_at".to_owned(), text(keys::time(due_at)));
+    values.insert(":now".to_owned(), text(keys::time(now)));
     // Its partition of the due index stays: that depends on the id and the rank alone.
     let due_order = keys::due_order(due_at, &DueItem::Grant(id.clone()));
     values.insert(":due_order".to_owned(), text(due_order));
@@ -52,7 +53,7 @@ pub(super) async fn claim(
         .set_key(Some(key(keys::grant_pk(id), keys::STATE)))
         .update_expression(
             "SET #state = :closing, #claim = :claim, #version = #version + :one, due_at = :due_at, \
-             due_order = :due_order REMOVE lease_until",
+             due_order = :due_order, closing_since = :now REMOVE lease_until, in_aws_until",
         )
         .condition_expression(condition.expression)
         .expression_attribute_names("#state", "state")

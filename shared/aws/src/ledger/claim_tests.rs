@@ -57,14 +57,15 @@ async fn a_claim_is_one_write_and_its_meaning_is_the_transitions() {
     assert_eq!(
         sent["UpdateExpression"],
         "SET #state = :closing, #claim = :claim, #version = #version + :one, due_at = :due_at, \
-         due_order = :due_order REMOVE lease_until"
+         due_order = :due_order, closing_since = :now REMOVE lease_until, in_aws_until"
     );
     // What a reader of the claim would write: the claim must not leave the index somewhere else.
     let values = &sent["ExpressionAttributeValues"];
     let after = transition(&before, Command::BeginClosing(begin.clone()), at(NOW)).unwrap().grant;
     let after = item_of(&after);
     assert_eq!(item::text_of(&after, "due_at"), Some("2026-11-21T02:04:01Z"));
-    for (value, attribute) in [(":due_at", "due_at"), (":due_order", "due_order")] {
+    for (value, attribute) in [(":due_at", "due_at"), (":due_order", "due_order"), (":now", "closing_since")]
+    {
         assert_eq!(values[value]["S"].as_str(), item::text_of(&after, attribute), "{attribute}");
     }
     assert_eq!(after["due_shard"], item_of(&before)["due_shard"]);

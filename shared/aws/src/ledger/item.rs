@@ -1,17 +1,20 @@
 //! Items: how grants and events are written to the table, and read back.
 //!
-//! A grant's item holds the whole grant as a map (`grant`), which is what is read, and beside it, in
-//! full names and readable times, what conditions, indexes and people need. Knows no calls.
+//! A grant's item holds the whole grant as a map (`grant`, made small by [`super::compact`]), which is what is read, and
+//! beside it, in full names and readable times, what conditions, indexes and people need. What the console's indexes project is
+//! told by [`super::live`]. Knows no calls.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use curfew_app::console::AccessKind;
 use curfew_app::ports::DueItem;
 use curfew_domain::event::Event;
 use curfew_domain::grant::{Grant, State};
 use curfew_domain::transition::{Claim, Illegal, Stored};
 use jiff::Timestamp;
 
+use super::compact::{compact, expand};
 use super::keys::{self, PK, SK};
 
 /// An item of the table.
@@ -67,11 +70,28 @@ pub(super) fn state_item(grant: &Grant) -> Result<Item, ItemError> {
     set("source", text(request.source.as_str()));
     set("starts_at", text(keys::time(grant.window().starts_at())));
     set("expires_at", text(keys::time(grant.window().expires_at())));
+    set("access_kind", text(AccessKind::of(grant.access()).name()));
+    if grant.privileged() {
+        set("privileged", AttributeValue::Bool(true));
+    }
     match grant.state() {
-        State::Opening { lease_until } => set("lease_until", text(keys::time_up(*lease_until))),
-        State::Closed { outcome, .. } => set("outcome", text(outcome.to_string())),
-        State::Active { .. } | State::Closing { .. } => None,
-    };
+        State::Opening { lease_until } => {
+            set("lease_until", text(keys::time_up(*lease_until)));
+        }
+        State::Active { changing: Some(_), .. } => {
+            set("in_aws_until", text(keys::time(grant.ends_in_aws_by())));
+        }
+        State::Active { changing: None, .. } => {}
+        State::Closing { begun_at, failures, .. } => {
+            set("closing_since", text(keys::time(*begun_at)));
+            if *failures > 0 {
+                set("failures", number(u64::from(*failures)));
+            }
+        }
+        State::Closed { outcome, .. } => {
+            set("outcome", text(outcome.to_string()));
+        }
+    }
     if let Some(since) = grant.review_owed_since() {
         set("review_owed", text(keys::REVIEW_OWED));
         set("review_since", text(keys::review_since(since, grant.id())));
@@ -81,8 +101,9 @@ pub(super) fn state_item(grant: &Grant) -> Result<Item, ItemError> {
         set("live_tenant", text(request.tenant.as_str()));
         set_due(&mut item, &DueItem::Grant(grant.id().clone()), grant.privileged(), due_at);
     }
-    let whole = serde_dynamo::to_attribute_value(grant)
+    let mut whole = serde_dynamo::to_attribute_value(grant)
         .map_err(|source| ItemError::Unwritable { what: "grant", source })?;
+    compact(&item, &mut whole);
     item.insert("grant".to_owned(), whole);
     Ok(item)
 }
@@ -102,7 +123,9 @@ pub(super) fn claim_attribute(claim: &Claim) -> Result<AttributeValue, ItemError
 
 /// The grant as it was before a claim, if there is one.
 pub(super) fn grant_before_claim(item: &Item) -> Result<Grant, ItemError> {
-    read(item, "grant")?.ok_or_else(|| missing(item, "grant"))
+    let mut whole = item.get("grant").cloned().ok_or_else(|| missing(item, "grant"))?;
+    expand(item, &mut whole);
+    from_attribute(item, "grant", whole)
 }
 
 /// The claim on a grant, if there is one.
@@ -120,16 +143,14 @@ pub(super) fn stored(item: &Item) -> Result<Stored, ItemError> {
     }
 }
 
-/// An event's item. Its `body` is the very bytes that the chain of digests is made of.
+/// An event's item. Its `body` is the very bytes that the chain of digests is made of, and says all there is to say; no
+/// more stands beside it than a person looks for in a list, because the item is charged by its size.
 pub(super) fn event_item(event: &Event) -> Item {
     let mut item = key(keys::grant_pk(&event.grant_id), keys::event_sk(event.seq));
     let mut set = |name: &str, value: String| item.insert(name.to_owned(), text(value));
     set("type", event.fact.name().to_owned());
     set("at", keys::time(event.at));
-    set("actor", event.actor.to_string());
     set("body", event.canonical());
-    set("digest", event.digest());
-    set("prev", event.prev.clone());
     item
 }
 
@@ -174,15 +195,19 @@ fn read<T: serde::de::DeserializeOwned>(
     item: &Item,
     attribute: &'static str,
 ) -> Result<Option<T>, ItemError> {
-    item.get(attribute)
-        .map(|value| {
-            serde_dynamo::from_attribute_value(value.clone()).map_err(|source| ItemError::Unreadable {
-                key: shown_key(item),
-                attribute,
-                source,
-            })
-        })
-        .transpose()
+    item.get(attribute).map(|value| from_attribute(item, attribute, value.clone())).transpose()
+}
+
+fn from_attribute<T: serde::de::DeserializeOwned>(
+    item: &Item,
+    attribute: &'static str,
+    value: AttributeValue,
+) -> Result<T, ItemError> {
+    serde_dynamo::from_attribute_value(value).map_err(|source| ItemError::Unreadable {
+        key: shown_key(item),
+        attribute,
+        source,
+    })
 }
 
 fn shown_key(item: &Item) -> String {

@@ -52,6 +52,11 @@ pub(super) fn review_since(since: Timestamp, id: &GrantId) -> String {
     format!("{}#{id}", time(since))
 }
 
+/// Since when a review is owed, from its place in the index.
+pub(super) fn since_of_review(place: &str) -> Option<Timestamp> {
+    place.split_once('#')?.0.parse().ok()
+}
+
 /// Into how many partitions of its index the due items of each rank (privileged, normal) are spread: one
 /// partition takes 1,000 writes a second
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>).
@@ -76,10 +81,19 @@ pub(super) fn event_sk(seq: u32) -> String {
 /// How the sort keys of events begin.
 pub(super) const EVENT_PREFIX: &str = "EVENT#";
 
+/// The number of the event that a sort key belongs to, if it is an event's.
+pub(super) fn seq_of_sk(sk: &str) -> Option<u32> {
+    let seq = sk.strip_prefix(EVENT_PREFIX)?.parse().ok()?;
+    (event_sk(seq) == sk).then_some(seq)
+}
+
 /// The partition of a ticket, whatever its source.
 pub(super) fn ticket_pk(ticket: &TicketId) -> String {
-    format!("TICKET#{ticket}")
+    format!("{TICKET_PREFIX}{ticket}")
 }
+
+/// How the partition keys of tickets begin.
+pub(super) const TICKET_PREFIX: &str = "TICKET#";
 
 /// The sort key of a ticket's link to a grant.
 pub(super) fn link_sk(source: &Source, id: &GrantId) -> String {
@@ -108,8 +122,29 @@ const CLOSED: &str = "#CLOSED";
 
 /// The sort key of a denial: the same request denied by another rule is another denial.
 pub(super) fn denial_sk(source: &Source, request_digest: &str, code: &str) -> String {
-    format!("{source}#DENIED#{request_digest}#{code}")
+    format!("{source}{DENIED}{request_digest}#{code}")
 }
+
+/// What a denial's sort key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DenialKey {
+    /// Where the request came from.
+    pub(super) source: Source,
+    /// The digest of what was asked.
+    pub(super) request_digest: String,
+    /// The rule that denied it.
+    pub(super) code: String,
+}
+
+/// What a sort key says, if it is a denial's.
+pub(super) fn denial_of_sk(sk: &str) -> Option<DenialKey> {
+    let (source, rest) = sk.split_once(DENIED)?;
+    let (request_digest, code) = rest.split_once('#')?;
+    let source = Source::new(source).ok()?;
+    Some(DenialKey { source, request_digest: request_digest.to_owned(), code: code.to_owned() })
+}
+
+const DENIED: &str = "#DENIED#";
 
 /// The partition of a shared attachment.
 pub(super) fn attachment_pk(attachment: &Attachment) -> String {
@@ -191,7 +226,7 @@ pub(super) fn due_item(pk: &str, sk: &str) -> Option<DueItem> {
     if sk == STATE {
         return grant_of_pk(pk).map(DueItem::Grant);
     }
-    let ticket = TicketId::new(pk.strip_prefix("TICKET#")?).ok()?;
+    let ticket = TicketId::new(pk.strip_prefix(TICKET_PREFIX)?).ok()?;
     let source = Source::new(sk.strip_suffix(CLOSED)?).ok()?;
     Some(DueItem::Ticket(source, ticket))
 }
@@ -235,6 +270,28 @@ mod tests {
     fn one_source_name_that_begins_like_another_does_not_see_its_links() {
         let (short, long) = (Source::new("itsm").unwrap(), Source::new("itsm-prod").unwrap());
         assert!(!link_sk(&long, &id("")).starts_with(&link_prefix(&short)));
+    }
+
+    #[test]
+    fn events_and_denials_are_known_by_their_keys() {
+        for seq in [1, 7, 999_999, 1_000_000] {
+            assert_eq!(seq_of_sk(&event_sk(seq)), Some(seq));
+        }
+        for other in ["EVENT#7", "EVENT#+00007", "EVENT#", "EVENT#0000007", "STATE"] {
+            assert_eq!(seq_of_sk(other), None, "{other}");
+        }
+        let source = Source::new("itsm-prod").unwrap();
+        let expected = DenialKey {
+            source: source.clone(),
+            request_digest: "00ff".to_owned(),
+            code: "self-approval".to_owned(),
+        };
+        assert_eq!(denial_of_sk(&denial_sk(&source, "00ff", "self-approval")), Some(expected));
+        for other in
+            [tombstone_sk(&source), link_sk(&source, &id("7")), event_sk(1), "itsm#DENIED#00ff".to_owned()]
+        {
+            assert_eq!(denial_of_sk(&other), None, "{other}");
+        }
     }
 
     fn ticket(source: &str, id: &str) -> DueItem {

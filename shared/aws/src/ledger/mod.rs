@@ -8,14 +8,17 @@
 
 mod claim;
 mod commit;
+mod compact;
 mod conflicts;
 mod drift;
 mod due;
 mod holders;
 mod item;
 mod keys;
+mod live;
 mod open;
 mod query;
+mod stream;
 mod ticket;
 
 use std::sync::Arc;
@@ -40,6 +43,8 @@ use crate::errors::Failed;
 
 pub(crate) use conflicts::RetryConflicts;
 use item::ItemError;
+pub use live::{DynamoView, LIVE_PROJECTION, REVIEWS_PROJECTION};
+pub use stream::arrival;
 
 /// The ledger in DynamoDB.
 #[derive(Debug)]

@@ -22,6 +22,7 @@ use curfew_domain::ids::GrantId;
 use super::conflicts::{condition_failed, passing, shown};
 use super::item::{self, Item, key, number, text};
 use super::keys;
+use super::stream::DENIED;
 use super::{DynamoLedger, query, unfit};
 
 const OPEN: &str = "open a grant";
@@ -189,7 +190,7 @@ pub(super) fn action<T>(
 /// Writes a denial down, once for what was asked.
 pub(super) async fn record_denial(ledger: &DynamoLedger, denied: &DeniedRequest) -> Result<(), LedgerError> {
     let mut item: Item = HashMap::from([
-        ("type".to_owned(), text("Denied")),
+        ("type".to_owned(), text(DENIED)),
         ("person".to_owned(), text(denied.requester.as_str())),
         ("tenant".to_owned(), text(denied.tenant.as_str())),
         ("role".to_owned(), text(denied.role.as_str())),
