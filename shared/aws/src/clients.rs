@@ -35,8 +35,11 @@ pub struct Aws {
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
+    kms: OnceLock<aws_sdk_kms::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
     scheduler: OnceLock<aws_sdk_scheduler::Client>,
     secretsmanager: OnceLock<aws_sdk_secretsmanager::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
     sts: OnceLock<aws_sdk_sts::Client>,
 }
 
@@ -74,8 +77,11 @@ impl Aws {
             dynamodb: OnceLock::new(),
             eventbridge: OnceLock::new(),
             iam: OnceLock::new(),
+            kms: OnceLock::new(),
+            s3: OnceLock::new(),
             scheduler: OnceLock::new(),
             secretsmanager: OnceLock::new(),
+            sqs: OnceLock::new(),
             sts: OnceLock::new(),
         }
     }
@@ -108,12 +114,24 @@ impl Aws {
         self.iam.get_or_init(|| client!(self, aws_sdk_iam))
     }
 
+    pub(crate) fn kms(&self) -> &aws_sdk_kms::Client {
+        self.kms.get_or_init(|| client!(self, aws_sdk_kms))
+    }
+
+    pub(crate) fn s3(&self) -> &aws_sdk_s3::Client {
+        self.s3.get_or_init(|| client!(self, aws_sdk_s3))
+    }
+
     pub(crate) fn scheduler(&self) -> &aws_sdk_scheduler::Client {
         self.scheduler.get_or_init(|| client!(self, aws_sdk_scheduler))
     }
 
     pub(crate) fn secretsmanager(&self) -> &aws_sdk_secretsmanager::Client {
         self.secretsmanager.get_or_init(|| client!(self, aws_sdk_secretsmanager))
+    }
+
+    pub(crate) fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.sqs.get_or_init(|| client!(self, aws_sdk_sqs))
     }
 
     pub(crate) fn sts(&self) -> &aws_sdk_sts::Client {

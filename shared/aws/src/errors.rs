@@ -32,6 +32,7 @@ const THROTTLED: &[&str] = &[
 const RETRYABLE: &[&str] = &[
     "ConcurrentModification",
     "ConcurrentModificationException",
+    "ConditionalRequestConflict",
     "ConflictException",
     "EntityTemporarilyUnmodifiable",
     "ExpiredToken",

@@ -19,6 +19,7 @@ async fn every_class_of_answer_has_its_meaning() {
         (400, "ProvisionedThroughputExceededException", Failure::Throttled),
         (409, "ConcurrentModification", Failure::Retryable),
         (409, "EntityTemporarilyUnmodifiable", Failure::Retryable),
+        (409, "ConditionalRequestConflict", Failure::Retryable),
         (403, "ExpiredToken", Failure::Retryable),
         (500, "ServiceFailure", Failure::Retryable),
         (503, "ServiceUnavailable", Failure::Retryable),

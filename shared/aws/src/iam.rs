@@ -10,11 +10,12 @@ use std::sync::Arc;
 use aws_sdk_iam::config::{Builder as Override, Credentials, IdentityCache};
 use aws_sdk_iam::operation::RequestId as _;
 use aws_sdk_iam::types::AttachedPolicy;
-use curfew_app::ports::{AccessPort, Clock, EffectError, InventoryPage};
+use curfew_app::ports::{AccessPort, Clock, EffectError, Failure, InventoryPage};
 use curfew_domain::access::{Access, Route};
 use curfew_domain::effect::{AccessChange, Found, Proof};
 use curfew_domain::principal::PrincipalKind;
 
+use crate::May;
 use crate::attempts::Attempts;
 use crate::clients::Aws;
 use crate::errors::Failed;
@@ -27,14 +28,24 @@ pub struct IamAccess<C> {
     aws: Arc<Aws>,
     agents: AgentRoles<C>,
     clock: Arc<C>,
+    may: May,
 }
 
 /// More managed policies than any principal can have attached (20 at most,
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>), so one page is all of them.
 const LISTED_MAX: i32 = 100;
 
-fn lists(attached: &[AttachedPolicy], policy_arn: &str) -> bool {
-    attached.iter().any(|policy| policy.policy_arn() == Some(policy_arn))
+/// Whether a policy is among those that are attached. None: it may be on another page.
+fn listed(attached: &[AttachedPolicy], more: bool, policy_arn: &str) -> Option<bool> {
+    let found = attached.iter().any(|policy| policy.policy_arn() == Some(policy_arn));
+    (found || !more).then_some(found)
+}
+
+/// What whoever may only take access away says to what would give some.
+fn may_only_remove(operation: &'static str, change: &AccessChange) -> EffectError {
+    let message =
+        format!("this function may only take access away; the sweep gives the {} back", change.access);
+    EffectError { failure: Failure::Forbidden, operation, code: "MayOnlyRemove".to_owned(), message }
 }
 
 /// Has a call made with a session's credentials; with Curfew's own, if there are none.
@@ -70,9 +81,9 @@ macro_rules! send {
 }
 
 impl<C: Clock> IamAccess<C> {
-    pub(crate) fn new(aws: Arc<Aws>, clock: Arc<C>) -> Self {
-        let agents = AgentRoles::new(Arc::clone(&aws), Arc::clone(&clock));
-        Self { aws, agents, clock }
+    pub(crate) fn new(aws: Arc<Aws>, clock: Arc<C>, may: May) -> Self {
+        let agents = AgentRoles::new(Arc::clone(&aws), Arc::clone(&clock), may);
+        Self { aws, agents, clock, may }
     }
 
     /// The credentials to act with in the tenant's account; none where Curfew's own will do.
@@ -91,6 +102,52 @@ impl<C: Clock> IamAccess<C> {
         self.aws.iam()
     }
 
+    /// Asks IAM whether what a change is about is there. None: the answer does not say.
+    async fn look(
+        &self,
+        change: &AccessChange,
+        session: Option<&Override>,
+        attempts: &Attempts,
+    ) -> Result<(Option<bool>, Option<String>), (&'static str, Failed)> {
+        let iam = self.aws.iam();
+        let principal = change.access.principal();
+        let name = principal.name();
+        let (operation, sent) = match (&change.access, principal.kind()) {
+            (Access::Inline { policy_name, .. }, PrincipalKind::User) => {
+                let call = iam.get_user_policy().user_name(name).policy_name(policy_name);
+                let there = Some(true);
+                ("GetUserPolicy", send!(call, session, attempts, |output| (output.request_id(), there)))
+            }
+            (Access::Inline { policy_name, .. }, PrincipalKind::Role) => {
+                let call = iam.get_role_policy().role_name(name).policy_name(policy_name);
+                let there = Some(true);
+                ("GetRolePolicy", send!(call, session, attempts, |output| (output.request_id(), there)))
+            }
+            (Access::Managed { policy_arn, .. }, PrincipalKind::User) => {
+                let call = iam.list_attached_user_policies().user_name(name).max_items(LISTED_MAX);
+                let sent = send!(call, session, attempts, |output| (
+                    output.request_id(),
+                    listed(output.attached_policies(), output.is_truncated(), policy_arn)
+                ));
+                ("ListAttachedUserPolicies", sent)
+            }
+            (Access::Managed { policy_arn, .. }, PrincipalKind::Role) => {
+                let call = iam.list_attached_role_policies().role_name(name).max_items(LISTED_MAX);
+                let sent = send!(call, session, attempts, |output| (
+                    output.request_id(),
+                    listed(output.attached_policies(), output.is_truncated(), policy_arn)
+                ));
+                ("ListAttachedRolePolicies", sent)
+            }
+        };
+        match sent {
+            Ok((request_id, there)) => Ok((there, request_id)),
+            // Neither the policy nor, perhaps, its principal.
+            Err(failed) if failed.code == "NoSuchEntity" => Ok((Some(false), failed.request_id)),
+            Err(failed) => Err((operation, failed)),
+        }
+    }
+
     /// Proof that what IAM would not let us remove is not there, if IAM says so.
     ///
     /// Curfew may change only principals that carry a boundary. One that was deleted carries none, nor does
@@ -102,41 +159,12 @@ impl<C: Clock> IamAccess<C> {
         session: Option<&Override>,
         removal: &Attempts,
     ) -> Option<Proof> {
-        let attempts = Attempts::default();
-        let iam = self.aws.iam();
-        let principal = change.access.principal();
-        let name = principal.name();
-        let sent = match (&change.access, principal.kind()) {
-            (Access::Inline { policy_name, .. }, PrincipalKind::User) => {
-                let call = iam.get_user_policy().user_name(name).policy_name(policy_name);
-                send!(call, session, attempts, |output| (output.request_id(), true))
+        match self.look(change, session, &Attempts::default()).await {
+            Ok((Some(false), request_id)) => {
+                Some(proof(&*self.clock, Found::Absent, request_id.as_deref(), removal))
             }
-            (Access::Inline { policy_name, .. }, PrincipalKind::Role) => {
-                let call = iam.get_role_policy().role_name(name).policy_name(policy_name);
-                send!(call, session, attempts, |output| (output.request_id(), true))
-            }
-            (Access::Managed { policy_arn, .. }, PrincipalKind::User) => {
-                let call = iam.list_attached_user_policies().user_name(name).max_items(LISTED_MAX);
-                send!(call, session, attempts, |output| (
-                    output.request_id(),
-                    output.is_truncated() || lists(output.attached_policies(), policy_arn)
-                ))
-            }
-            (Access::Managed { policy_arn, .. }, PrincipalKind::Role) => {
-                let call = iam.list_attached_role_policies().role_name(name).max_items(LISTED_MAX);
-                send!(call, session, attempts, |output| (
-                    output.request_id(),
-                    output.is_truncated() || lists(output.attached_policies(), policy_arn)
-                ))
-            }
-        };
-        let request_id = match sent {
-            Ok((request_id, may_be_there)) => (!may_be_there).then_some(request_id)?,
-            // Neither the policy nor, perhaps, its principal.
-            Err(failed) if failed.code == "NoSuchEntity" => failed.request_id,
-            Err(_) => return None,
-        };
-        Some(proof(&*self.clock, Found::Absent, request_id.as_deref(), removal))
+            Ok(_) | Err(_) => None,
+        }
     }
 
     /// Forgets a session that IAM no longer accepts, so that the next try assumes the agent role anew.
@@ -149,6 +177,9 @@ impl<C: Clock> IamAccess<C> {
 
 impl<C: Clock> AccessPort for IamAccess<C> {
     async fn attach(&self, change: &AccessChange) -> Result<Proof, EffectError> {
+        if self.may == May::Remove {
+            return Err(may_only_remove("attach", change));
+        }
         let session = self.session(change).await?;
         let attempts = Attempts::default();
         let iam = self.aws.iam();
@@ -176,6 +207,24 @@ impl<C: Clock> AccessPort for IamAccess<C> {
         match sent {
             Ok(request_id) => Ok(proof(&*self.clock, Found::Applied, request_id.as_deref(), &attempts)),
             Err(failed) => {
+                self.forget_session_if_spent(change, &failed);
+                Err(attempts.judge(failed).effect(operation))
+            }
+        }
+    }
+
+    async fn keep(&self, change: &AccessChange) -> Result<Proof, EffectError> {
+        if self.may == May::Give {
+            return self.attach(change).await;
+        }
+        let session = self.session(change).await?;
+        let attempts = Attempts::default();
+        match self.look(change, session.as_ref(), &attempts).await {
+            Ok((Some(true), request_id)) => {
+                Ok(proof(&*self.clock, Found::Applied, request_id.as_deref(), &attempts))
+            }
+            Ok((Some(false) | None, _)) => Err(may_only_remove("keep", change)),
+            Err((operation, failed)) => {
                 self.forget_session_if_spent(change, &failed);
                 Err(attempts.judge(failed).effect(operation))
             }

@@ -10,9 +10,28 @@ use crate::wire::{OWN_KEY, Reply, Script, StillClock, aws};
 const NOW: &str = "2026-11-21T01:02:04Z";
 
 fn access(replies: impl IntoIterator<Item = Reply>) -> (IamAccess<StillClock>, Arc<Script>, Arc<StillClock>) {
+    access_that_may(May::Give, replies)
+}
+
+fn access_that_may(
+    may: May,
+    replies: impl IntoIterator<Item = Reply>,
+) -> (IamAccess<StillClock>, Arc<Script>, Arc<StillClock>) {
     let clock = StillClock::at(NOW);
     let (aws, script) = aws(replies);
-    (IamAccess::new(aws, Arc::clone(&clock)), script, clock)
+    (IamAccess::new(aws, Arc::clone(&clock), may), script, clock)
+}
+
+/// A page of what is attached to a principal.
+fn attached_policies(call: &str, arn: Option<&str>, more: bool) -> Reply {
+    let member = arn.map_or_else(String::new, |arn| {
+        format!("<member><PolicyName>p</PolicyName><PolicyArn>{arn}</PolicyArn></member>")
+    });
+    let text = format!(
+        "<{call}Response><{call}Result><IsTruncated>{more}</IsTruncated><AttachedPolicies>{member}</AttachedPolicies>\
+         </{call}Result><ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{call}Response>"
+    );
+    Reply::Answer(200, text)
 }
 
 #[tokio::test]
@@ -85,16 +104,7 @@ async fn a_failing_detach_proves_nothing() {
 #[tokio::test]
 async fn a_forbidden_detach_is_proof_only_if_aws_says_that_nothing_is_there() {
     let forbidden = Reply::xml_error(403, "AccessDenied");
-    let listing = |call: &str, arn: &str| {
-        Reply::Answer(
-            200,
-            format!(
-                "<{call}Response><{call}Result><IsTruncated>false</IsTruncated><AttachedPolicies><member>\
-                 <PolicyName>p</PolicyName><PolicyArn>{arn}</PolicyArn></member></AttachedPolicies></{call}Result>\
-                 <ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{call}Response>"
-            ),
-        )
-    };
+    let listing = |call: &str, arn: &str| attached_policies(call, Some(arn), false);
     let document = |call: &str| {
         Reply::Answer(
             200,
@@ -228,4 +238,46 @@ async fn without_the_agent_role_nothing_is_tried() {
     assert_eq!((error.failure, error.operation), (Failure::Forbidden, "AssumeRole"));
     assert!(error.message.contains("arn:aws:iam::111122223333:role/curfew-agent"), "{error}");
     assert_eq!(script.calls(), ["AssumeRole"]);
+}
+
+#[tokio::test]
+async fn whoever_may_give_keeps_a_shared_policy_by_attaching_it_again() {
+    let (iam, script, _) = access([Reply::xml_done("AttachUserPolicy")]);
+    let proof = iam.keep(&change(managed(USER), None)).await.unwrap();
+    assert_eq!(proof.found, Found::Applied);
+    assert_eq!(script.calls(), ["AttachUserPolicy"]);
+}
+
+#[tokio::test]
+async fn whoever_may_only_take_away_looks_and_never_asks_to_give() {
+    for (principal, call) in [(USER, "ListAttachedUserPolicies"), (ROLE, "ListAttachedRolePolicies")] {
+        let change = change(managed(principal), None);
+        for (attached, more, is_kept) in [
+            (Some(POLICY), false, true),
+            (Some(POLICY), true, true),
+            (None, false, false),
+            (None, true, false),
+        ] {
+            let (iam, script, _) = access_that_may(May::Remove, [attached_policies(call, attached, more)]);
+            let kept = iam.keep(&change).await;
+            assert_eq!(script.calls(), [call]);
+            if is_kept {
+                let request = Some("r-1".to_owned());
+                let seen =
+                    Proof { found: Found::Applied, at: at(NOW), aws_request_id: request, unsettled: false };
+                assert_eq!(kept, Ok(seen), "{attached:?}, {more}");
+            } else {
+                let failed = kept.unwrap_err();
+                assert_eq!((failed.failure, &*failed.code), (Failure::Forbidden, "MayOnlyRemove"));
+                assert!(failed.is_settled() && failed.to_string().contains("the sweep"), "{failed}");
+            }
+        }
+        let (iam, script, _) = access_that_may(May::Remove, [Reply::xml_error(500, "ServiceFailure")]);
+        assert_eq!(iam.keep(&change).await.unwrap_err().failure, Failure::Retryable, "no answer is no word");
+        assert!(script.calls().iter().all(|asked| asked == call));
+        // Nothing is sent that AWS would have to refuse.
+        let (iam, script, _) = access_that_may(May::Remove, [Reply::xml_done("AttachUserPolicy")]);
+        assert_eq!(iam.attach(&change).await.unwrap_err().code, "MayOnlyRemove");
+        assert_eq!(script.calls(), [""; 0]);
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use curfew_app::ports::AccessPort as _;
 
 use super::*;
+use crate::May;
 use crate::samples::{ID, POLICY, ROLE, USER, agent};
 use crate::wire::{OWN_KEY, Reply, Script, StillClock, aws};
 
@@ -60,7 +61,7 @@ const LAST: &str = "<IsTruncated>false</IsTruncated>";
 
 fn iam(replies: impl IntoIterator<Item = Reply>) -> (IamAccess<StillClock>, Arc<Script>) {
     let (aws, script) = aws(replies);
-    (IamAccess::new(aws, StillClock::at("2026-11-21T01:02:04Z")), script)
+    (IamAccess::new(aws, StillClock::at("2026-11-21T01:02:04Z"), May::Give), script)
 }
 
 fn own() -> Route {

@@ -5,8 +5,12 @@
 //! domain, *when* from the use cases. It must not read the environment (but for what the SDK itself
 //! reads), nor the clock, nor know Lambda.
 
+mod archive;
 mod attempts;
+mod audit;
+mod bus;
 mod clients;
+mod dead_letters;
 mod deadline;
 mod errors;
 mod iam;
@@ -17,6 +21,7 @@ mod rules;
 mod samples;
 mod scheduler;
 mod secrets;
+mod signer;
 mod sts;
 mod timers;
 #[cfg(test)]
@@ -32,10 +37,15 @@ use curfew_domain::effect::{Found, Proof};
 use curfew_domain::retry::{CALL_MARGIN, LEASE_GRACE};
 use curfew_domain::window::{plus, whole_second};
 
+pub use archive::S3Archive;
+pub use audit::{AuditAws, AuditServices, AuditSettings};
+pub use bus::EventsBus;
 pub use clients::Aws;
+pub use dead_letters::SqsDeadLetters;
 pub use iam::IamAccess;
-pub use ledger::DynamoLedger;
+pub use ledger::{DynamoLedger, DynamoView, LIVE_PROJECTION, REVIEWS_PROJECTION, arrival};
 pub use secrets::{FRESH_FOR, SERVED_FOR, SecretError, SecretText, WebhookSecret};
+pub use signer::KmsSigner;
 pub use timers::Timers;
 
 /// Names of what Curfew's template made in AWS. Plain data: reading it from the environment is the
@@ -48,6 +58,18 @@ pub struct AwsSettings {
     pub schedule_group: String,
     /// What timers call. Only whoever opens grants sets timers; the others may do without.
     pub timer_target: Option<TimerTarget>,
+    /// What the process may do to access at most.
+    pub may: May,
+}
+
+/// What a process may do to access at most. Its role in Curfew's own account holds it to that; in tenants' accounts its
+/// sessions say so (`curfew:may`), and the agent role's trust lets no function say more than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum May {
+    /// Put access in place, and take it away.
+    Give,
+    /// Take it away, and look whether it is there.
+    Remove,
 }
 
 /// What a timer calls when it fires, and how.
@@ -75,10 +97,10 @@ impl<C: Clock + 'static> AwsServices<C> {
     /// Services over one set of clients. Nothing is sent and no client is built before it is needed.
     #[must_use]
     pub fn new(aws: Arc<Aws>, settings: AwsSettings, clock: Arc<C>) -> Arc<Self> {
-        let AwsSettings { table, schedule_group, timer_target } = settings;
+        let AwsSettings { table, schedule_group, timer_target, may } = settings;
         Arc::new(Self {
             ledger: DynamoLedger::new(Arc::clone(&aws), table),
-            access: IamAccess::new(Arc::clone(&aws), Arc::clone(&clock)),
+            access: IamAccess::new(Arc::clone(&aws), Arc::clone(&clock), may),
             timers: Timers::new(Arc::clone(&aws), schedule_group, timer_target, Arc::clone(&clock)),
             aws,
             clock,
@@ -88,13 +110,18 @@ impl<C: Clock + 'static> AwsServices<C> {
     /// All ports, for one invocation. Whatever they call ends before it does.
     #[must_use]
     pub fn during(self: &Arc<Self>, invocation: Invocation) -> AwsPorts<C> {
-        let clock = Arc::clone(&self.clock);
-        let until = plus(invocation.lease_until, -(LEASE_GRACE + CALL_MARGIN));
-        self.aws.limit(Arc::new(move || {
-            Duration::try_from(until.duration_since(clock.now())).unwrap_or(Duration::ZERO)
-        }));
+        end_with(&self.aws, &invocation, &self.clock);
         AwsPorts { services: Arc::clone(self), invocation }
     }
+}
+
+/// From now on every call ends before `invocation` does, and in time to tell what came of it.
+fn end_with<C: Clock + 'static>(aws: &Aws, invocation: &Invocation, clock: &Arc<C>) {
+    let clock = Arc::clone(clock);
+    let until = plus(invocation.lease_until, -(LEASE_GRACE + CALL_MARGIN));
+    aws.limit(Arc::new(move || {
+        Duration::try_from(until.duration_since(clock.now())).unwrap_or(Duration::ZERO)
+    }));
 }
 
 /// All ports on AWS, for one invocation.

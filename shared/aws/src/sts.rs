@@ -1,6 +1,9 @@
 //! Agent roles: credentials in a tenant's account, narrowed to what they are for.
 //!
-//! A session that changes access carries the grant, its ticket and its source as tags, so that CloudTrail in the
+//! Every session says what it may do at most (`curfew:may`): the agent role's trust allows each function its own word, and
+//! its permissions go by it, so that a function that may only take access away gives none there either.
+//!
+//! A session that changes access carries the grant, its ticket and its source as tags, too, so that CloudTrail in the
 //! tenant's account names them, and a session policy that allows no more than putting this grant's access in
 //! place and taking it away. It serves one grant only: its credentials are of no use for another. The session
 //! that compares an account with the ledger may read it, and change nothing.
@@ -19,6 +22,7 @@ use curfew_domain::principal::PrincipalKind;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use crate::May;
 use crate::clients::Aws;
 use crate::errors;
 
@@ -34,6 +38,9 @@ const SESSIONS_MAX: usize = 64;
 
 const ASSUME_ROLE: &str = "AssumeRole";
 
+/// The tag by which a session says what it may do; infra/tenant.yaml goes by it.
+const MAY_TAG: &str = "curfew:may";
+
 /// The name of sessions that take an inventory, as CloudTrail shows it.
 const INVENTORY_NAME: &str = "curfew-inventory";
 
@@ -42,6 +49,7 @@ const INVENTORY_NAME: &str = "curfew-inventory";
 pub(crate) struct AgentRoles<C> {
     aws: Arc<Aws>,
     clock: Arc<C>,
+    may: May,
     sessions: Mutex<HashMap<Key, Session>>,
 }
 
@@ -72,20 +80,25 @@ impl Purpose<'_> {
         }
     }
 
-    fn tags(self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Change(change) => vec![
+    fn tags(self, may: May) -> Vec<(&'static str, String)> {
+        let may = match may {
+            May::Give => "give",
+            May::Remove => "remove",
+        };
+        let mut tags = vec![(MAY_TAG, may.to_owned())];
+        if let Self::Change(change) = self {
+            tags.extend([
                 ("source", change.source.to_string()),
                 ("ticket", change.ticket.to_string()),
                 ("grant", change.grant_id.to_string()),
-            ],
-            Self::Inventory => Vec::new(),
+            ]);
         }
+        tags
     }
 
-    fn policy(self) -> String {
+    fn policy(self, may: May) -> String {
         match self {
-            Self::Change(change) => change_policy(&change.access),
+            Self::Change(change) => change_policy(&change.access, may),
             Self::Inventory => inventory_policy(),
         }
     }
@@ -99,8 +112,8 @@ struct Session {
 }
 
 impl<C: Clock> AgentRoles<C> {
-    pub(crate) fn new(aws: Arc<Aws>, clock: Arc<C>) -> Self {
-        Self { aws, clock, sessions: Mutex::new(HashMap::new()) }
+    pub(crate) fn new(aws: Arc<Aws>, clock: Arc<C>, may: May) -> Self {
+        Self { aws, clock, may, sessions: Mutex::new(HashMap::new()) }
     }
 
     /// Credentials for one grant's changes in the tenant's account.
@@ -156,7 +169,7 @@ impl<C: Clock> AgentRoles<C> {
 
     async fn assume(&self, purpose: Purpose<'_>, agent: &AgentRole) -> Result<Session, EffectError> {
         let tags = purpose
-            .tags()
+            .tags(self.may)
             .into_iter()
             .map(|(key, value)| Tag::builder().key(key).value(value).build())
             .collect::<Result<Vec<_>, _>>()
@@ -168,9 +181,9 @@ impl<C: Clock> AgentRoles<C> {
             .role_arn(&agent.role_arn)
             .external_id(&agent.external_id)
             .role_session_name(purpose.session_name())
-            .set_tags((!tags.is_empty()).then_some(tags))
+            .set_tags(Some(tags))
             .duration_seconds(SESSION_SECONDS)
-            .policy(purpose.policy())
+            .policy(purpose.policy(self.may))
             .send()
             .await
             .map_err(|error| {
@@ -203,22 +216,26 @@ fn incomplete(message: &str) -> EffectError {
     }
 }
 
-/// What a session that changes access may do at most: put this grant's access on its principal, and take it off again. The
-/// agent role's own policy limits it further; a session gets what both allow.
-fn change_policy(access: &Access) -> String {
-    let (actions, look) = match (access, access.principal().kind()) {
+/// What a session that changes access may do at most: put this grant's access on its principal, if it may give, and take
+/// it off again. The agent role's own policy limits it further; a session gets what both allow.
+fn change_policy(access: &Access, may: May) -> String {
+    let (give, take, look) = match (access, access.principal().kind()) {
         (Access::Inline { .. }, PrincipalKind::User) => {
-            (["iam:PutUserPolicy", "iam:DeleteUserPolicy"], "iam:GetUserPolicy")
+            ("iam:PutUserPolicy", "iam:DeleteUserPolicy", "iam:GetUserPolicy")
         }
         (Access::Inline { .. }, PrincipalKind::Role) => {
-            (["iam:PutRolePolicy", "iam:DeleteRolePolicy"], "iam:GetRolePolicy")
+            ("iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:GetRolePolicy")
         }
         (Access::Managed { .. }, PrincipalKind::User) => {
-            (["iam:AttachUserPolicy", "iam:DetachUserPolicy"], "iam:ListAttachedUserPolicies")
+            ("iam:AttachUserPolicy", "iam:DetachUserPolicy", "iam:ListAttachedUserPolicies")
         }
         (Access::Managed { .. }, PrincipalKind::Role) => {
-            (["iam:AttachRolePolicy", "iam:DetachRolePolicy"], "iam:ListAttachedRolePolicies")
+            ("iam:AttachRolePolicy", "iam:DetachRolePolicy", "iam:ListAttachedRolePolicies")
         }
+    };
+    let actions = match may {
+        May::Give => vec![give, take],
+        May::Remove => vec![take],
     };
     let principal = access.principal().arn();
     let change = match access {

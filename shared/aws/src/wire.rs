@@ -31,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) body: String,
     /// The access key that it is signed with.
     pub(crate) signed_by: String,
+    /// Its headers, by their names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 impl Seen {
@@ -87,6 +89,11 @@ impl Reply {
                 "<{call}Response><ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{call}Response>"
             ),
         )
+    }
+
+    /// An error of S3.
+    pub(crate) fn s3_error(status: u16, code: &str) -> Self {
+        Self::Answer(status, format!("<Error><Code>{code}</Code><Message>said {code}</Message></Error>"))
     }
 
     /// STS's answer to `AssumeRole`.
@@ -159,7 +166,11 @@ fn see(request: &Request) -> Seen {
     let authorization = request.headers().get("authorization").unwrap_or_default();
     let signed_by = authorization.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next());
     let signed_by = signed_by.unwrap_or_default().to_owned();
-    Seen { call, body, signed_by }
+    let headers = request.headers().iter().map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+    // Set only once it is sent.
+    let host = request.uri().split("//").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let headers = headers.chain([("host".to_owned(), host.to_owned())]).collect();
+    Seen { call, body, signed_by, headers }
 }
 
 /// Curfew's own access key in tests.

@@ -4,6 +4,9 @@
 //! are named at once, each with its remedy. `infra/template.yaml` sets the variables. `AWS_REGION`,
 //! credentials and `AWS_ENDPOINT_URL` (the local stack only) are read by the AWS SDK itself.
 
+mod audit;
+mod console;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -11,6 +14,9 @@ use curfew_domain::effect::TimerKind;
 use curfew_domain::event::DriftResponse;
 use curfew_domain::principal::is_account;
 use jiff::SignedDuration;
+
+pub use audit::{AuditConfig, OcsfVersion};
+pub use console::ConsoleConfig;
 
 /// Reads a variable of the process's environment: the one place that does.
 #[must_use]
@@ -279,11 +285,10 @@ impl CommonConfig {
     }
 
     fn read_from(reader: &mut Reader<'_>) -> Option<Self> {
-        let table = reader.required("CURFEW_TABLE", "the name of the ledger's table");
+        let table = reader.table();
         let schedule_group = reader
             .required("CURFEW_SCHEDULE_GROUP", "the name of the schedule group that Curfew's timers are in");
-        let function_name =
-            reader.required("AWS_LAMBDA_FUNCTION_NAME", "the function's name (Lambda sets it by itself)");
+        let function_name = reader.function_name();
         Some(Self { table: table?, schedule_group: schedule_group?, function_name: function_name? })
     }
 }
@@ -355,6 +360,14 @@ impl Reader<'_> {
         self.checked("CURFEW_ACCOUNT_ID", "the 12-digit AWS account of this stack", |text| {
             is_account(text).then(|| text.to_owned())
         })
+    }
+
+    fn table(&mut self) -> Option<String> {
+        self.required("CURFEW_TABLE", "the name of the ledger's table")
+    }
+
+    fn function_name(&mut self) -> Option<String> {
+        self.required("AWS_LAMBDA_FUNCTION_NAME", "the function's name (Lambda sets it by itself)")
     }
 
     fn catalog(&mut self) -> Option<PathBuf> {

@@ -34,6 +34,12 @@ impl Invocation {
         curfew_app::ports::Invocation { id, lease_until: self.lease_until() }
     }
 
+    /// The same, as it stands in the records of what an operator did by it.
+    #[must_use]
+    pub fn by_hand(&self) -> curfew_domain::operator::Invocation {
+        curfew_domain::operator::Invocation::of(&self.request_id)
+    }
+
     /// From when it must begin no more work.
     #[must_use]
     pub fn stop_at(&self) -> Timestamp {

@@ -1,5 +1,5 @@
 //! What every Lambda function of Curfew needs around its use case: configuration, the clock, logs,
-//! metrics, the invocation's deadline, and how an error looks to Lambda.
+//! metrics, the invocation's deadline, what operators type, and how an error looks to Lambda.
 //!
 //! Knows Lambda and the process's environment, which nothing else does; must not know an AWS SDK, nor
 //! decide anything about a grant.
@@ -13,6 +13,7 @@ pub mod invocation;
 pub mod metrics;
 pub mod revocation;
 pub mod telemetry;
+pub mod typed;
 
 pub use clock::SystemClock;
 pub use error::FunctionError;

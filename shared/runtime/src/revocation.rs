@@ -195,19 +195,20 @@ impl GrantReport {
         let Self { grant_id, message, .. } = self;
         let ticket = self.grant.as_ref().map_or("", |grant| grant.ticket.as_str());
         let source = self.grant.as_ref().map_or("", |grant| grant.source.as_str());
+        let person = self.grant.as_ref().map_or("", |grant| grant.person.as_str());
         match self.result {
             GrantResult::Unknown | GrantResult::LeftBehind => {
-                tracing::error!(grant.id = %grant_id, ticket, source, "grant {grant_id}: {message}");
+                tracing::error!(grant.id = %grant_id, ticket, source, person, "grant {grant_id}: {message}");
             }
             GrantResult::Unproven | GrantResult::NotFound => {
-                tracing::warn!(grant.id = %grant_id, ticket, source, "grant {grant_id}: {message}");
+                tracing::warn!(grant.id = %grant_id, ticket, source, person, "grant {grant_id}: {message}");
             }
             GrantResult::Removed
             | GrantResult::AlreadyClosed
             | GrantResult::Settling
             | GrantResult::NotDue
             | GrantResult::WouldEnd => {
-                tracing::info!(grant.id = %grant_id, ticket, source, "grant {grant_id}: {message}");
+                tracing::info!(grant.id = %grant_id, ticket, source, person, "grant {grant_id}: {message}");
             }
         }
     }
@@ -294,7 +295,7 @@ pub fn count(metrics: &Metrics, now: Timestamp, asked_at: Timestamp, revoked: &R
     match revoked {
         Ok(Revoked::Ended(Ended::Closed(grant))) => {
             if let Some(lag) = lag(grant, asked_at) {
-                metrics.revoked(now, lag);
+                metrics.revoked(now, grant.id(), lag);
             }
         }
         Ok(Revoked::Ended(Ended::Unproven { .. } | Ended::Throttled { .. } | Ended::LeftBehind { .. }))
