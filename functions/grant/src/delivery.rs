@@ -83,7 +83,10 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
             .map_err(undecodable)?;
         let secrets = self.secrets.secrets(senders).await.map_err(without_secrets)?;
         let verified = sender.verify(source, &request.headers, body, &secrets, self.now);
-        let delivery = verified.map_err(|unverified| self.unverified(source, request, &unverified))?;
+        let delivery = verified.map_err(|unverified| {
+            let configured = secrets.sources().find(|configured| configured.as_str() == source);
+            self.unverified(source, configured, request, &unverified)
+        })?;
         let reply_to = sender.reply_to(&delivery);
         let said = self.read(sender, &delivery, &secrets).await;
         Ok(Received { delivery, reply_to, hides_refusals: sender.is_put_off_by_refusals(), said })
@@ -147,9 +150,11 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
         })
     }
 
+    /// `configured`: the source, if it has a secret. What else a stranger calls himself is no dimension of a metric.
     fn unverified(
         &self,
         source: &str,
+        configured: Option<&Source>,
         request: &ApiGatewayV2httpRequest,
         unverified: &Unverified,
     ) -> Problem {
@@ -163,6 +168,9 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
             shown(source)
         );
         self.metrics.unverified(self.now, reason);
+        if let Some(configured) = configured {
+            self.metrics.signature_failed(self.now, configured.as_str());
+        }
         Problem::new(ProblemKind::Unverified, unverified.to_string())
     }
 

@@ -1,14 +1,16 @@
-//! The handler: one webhook from event to reply.
+//! The handler: one event from its door to its answer.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use curfew_app::Ports;
+use curfew_app::extend::{self, Extend, Extended};
 use curfew_app::open::{self, OpenSettings, Opened};
 use curfew_app::ports::{self, Clock as _, DeniedRequest, Ledger as _, LedgerError};
 use curfew_app::revoke;
 use curfew_domain::effect::TimerKind;
+use curfew_domain::grant::Grant;
 use curfew_domain::request::{AccessRequest, Notice, TicketClosed};
 use curfew_intake::{ReplyTo, VerifiedDelivery};
 use curfew_runtime::error::chain;
@@ -16,10 +18,13 @@ use curfew_runtime::revocation::{self, GrantReport, GrantResult};
 use curfew_runtime::{Invocation, Metrics};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::LambdaEvent;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::delivery::{Intake, Received, Said, out_of_order};
+use crate::door::{Answer, Door};
+use crate::extended::{self, ExtendReply};
 use crate::opened::answer_opened;
+use crate::order::{self, Order};
 use crate::outside::SourceApi;
 use crate::package::{Package, PackageFolders, Unusable};
 use crate::reply::{Problem, ProblemKind, Reply};
@@ -78,22 +83,120 @@ where
     /// Answers an invocation, in time: whoever waits gets an answer before Lambda ends the function.
     ///
     /// # Errors
-    /// None: every failure is an HTTP reply.
-    pub async fn serve(
-        &self,
-        event: LambdaEvent<ApiGatewayV2httpRequest>,
-    ) -> Result<ApiGatewayV2httpResponse, Infallible> {
+    /// None: every failure is a reply.
+    pub async fn serve(&self, event: LambdaEvent<Value>) -> Result<Answer, Infallible> {
         let invocation = Invocation::from(&event.context);
         let patience = invocation.patience((self.ports)(invocation.known()).clock().now());
-        let handled = tokio::time::timeout(patience, self.handle(&event.payload, &invocation));
-        // What was begun stays under the grant's lease, and the sweep takes it back after that.
-        let reply = handled.await.unwrap_or_else(|_| {
+        // What was begun stays under the grant's lease, and the sweep sees to it after that.
+        let gave_up = || {
             tracing::error!(
                 "gave up because the invocation's time is over; the sweep finishes what was begun"
             );
-            Problem::new(ProblemKind::TryAgain, "it took too long; send the same again").into()
-        });
-        Ok(reply.into())
+        };
+        Ok(match Door::of(event.payload) {
+            Door::Http(request) => {
+                let handled = tokio::time::timeout(patience, self.handle(&request, &invocation));
+                let reply = handled.await.unwrap_or_else(|_| {
+                    gave_up();
+                    Problem::new(ProblemKind::TryAgain, "it took too long; send the same again").into()
+                });
+                Answer::Http(Box::new(reply.into()))
+            }
+            Door::BrokenHttp(error) => {
+                tracing::warn!("an HTTP event could not be read: {error}");
+                let what = "the event is not one of an HTTP API, payload format 2.0";
+                Answer::Http(Box::new(Reply::from(Problem::new(ProblemKind::Malformed, what)).into()))
+            }
+            Door::Direct(input) => {
+                let handled = tokio::time::timeout(patience, self.order(&input, &invocation));
+                let reply = handled.await.unwrap_or_else(|_| {
+                    gave_up();
+                    ExtendReply::too_late(order::parse(&input).ok().map(|order| order.grant_id).as_ref())
+                });
+                Answer::Direct(Box::new(reply))
+            }
+        })
+    }
+
+    /// Answers an operator.
+    pub async fn order(&self, input: &Value, invocation: &Invocation) -> ExtendReply {
+        match order::parse(input) {
+            Ok(order) => {
+                let ports = (self.ports)(invocation.known());
+                self.extend(&ports, order, invocation).await
+            }
+            Err(problems) => {
+                tracing::warn!("nothing was extended: {}", problems.join("; "));
+                ExtendReply::bad_input(problems)
+            }
+        }
+    }
+
+    async fn extend(&self, ports: &P, order: Order, invocation: &Invocation) -> ExtendReply {
+        let Order { grant_id, to, reason, operator, dry_run } = order;
+        tracing::info!(
+            grant.id = %grant_id, %operator, reason, dry_run,
+            "operator {operator} has grant {grant_id} end otherwise ({to:?}): {reason}"
+        );
+        let asked_at = ports.clock().now();
+        if !dry_run {
+            self.metrics.requested(asked_at);
+        }
+        let rules = match self.package.rules() {
+            Ok(rules) => rules,
+            Err(unusable) => {
+                tracing::error!("{unusable}");
+                self.metrics.denied(asked_at, unusable.code);
+                return ExtendReply::out_of_order(&grant_id, unusable.what);
+            }
+        };
+        let order = Extend { grant_id, to, operator, reason, invocation: invocation.by_hand(), dry_run };
+        match extend::extend(ports, rules, &order, self.open_settings()).await {
+            Ok(extended) => {
+                let now = ports.clock().now();
+                match &extended {
+                    Extended::Tried(opened) if !dry_run => self.count(opened, asked_at, now),
+                    Extended::Denied { denial, .. } if !dry_run => {
+                        self.metrics.denied(now, denial.code.as_str());
+                    }
+                    _ => {}
+                }
+                Self::told(&order, &extended)
+            }
+            Err(error) => {
+                tracing::error!(grant.id = %order.grant_id, "{}", chain(&error));
+                ExtendReply::unknown(&order.grant_id, &error)
+            }
+        }
+    }
+
+    /// The reply to an order, and one line about what became of it.
+    fn told(order: &Extend, extended: &Extended) -> ExtendReply {
+        let id = &order.grant_id;
+        let request = extended::grant_of(extended).map(Grant::request);
+        let ticket = request.map_or("", |request| request.ticket.as_str());
+        let source = request.map_or("", |request| request.source.as_str());
+        let person = request.map_or("", |request| request.requester.as_str());
+        let code = match extended {
+            Extended::Denied { denial, .. } => denial.code.as_str(),
+            _ => "",
+        };
+        let reply = ExtendReply::of(order, extended);
+        let message = &reply.message;
+        if reply.ok {
+            tracing::info!(grant.id = %id, ticket, source, person, "grant {id}: {message}");
+        } else {
+            tracing::warn!(grant.id = %id, ticket, source, person, code, "grant {id}: {message}");
+        }
+        reply
+    }
+
+    fn open_settings(&self) -> OpenSettings<'_> {
+        OpenSettings {
+            own_account: &self.settings.account_id,
+            timer: self.settings.timers,
+            sweep_grace: self.settings.sweep_grace,
+        }
     }
 
     /// Answers a webhook.
@@ -171,12 +274,9 @@ where
             Ok(rules) => rules,
             Err(error) => return Err(self.without_rules(ports, &request, error).await),
         };
-        let settings = OpenSettings {
-            own_account: &self.settings.account_id,
-            timer: self.settings.timers,
-            sweep_grace: self.settings.sweep_grace,
-        };
-        let (ticket, source) = (request.ticket.clone(), request.source.clone());
+        let settings = self.open_settings();
+        let (ticket, source, person) =
+            (request.ticket.clone(), request.source.clone(), request.requester.clone());
         let asked_at = ports.clock().now();
         let opened = open::open(ports, rules, request, settings).await.map_err(|error| ledger_failed(&error));
         if let Ok(opened) = &opened {
@@ -193,15 +293,15 @@ where
             Ok(reply) => {
                 let message = reply.body.get("message").and_then(|text| text.as_str()).unwrap_or_default();
                 let grant_id = reply.body.get("grant_id").and_then(|text| text.as_str()).unwrap_or_default();
-                tracing::info!(grant.id = grant_id, %ticket, %source, "grant {grant_id}: {message}");
+                tracing::info!(grant.id = grant_id, %ticket, %source, %person, "grant {grant_id}: {message}");
             }
             Err(problem) if problem.kind().status() >= 500 => {
                 let code = problem.kind().code();
-                tracing::error!(%ticket, %source, code, "ticket {ticket}: {code}: {}", problem.detail());
+                tracing::error!(%ticket, %source, %person, code, "ticket {ticket}: {code}: {}", problem.detail());
             }
             Err(problem) => {
                 let code = problem.kind().code();
-                tracing::warn!(%ticket, %source, code, "ticket {ticket}: {code}: {}", problem.detail());
+                tracing::warn!(%ticket, %source, %person, code, "ticket {ticket}: {code}: {}", problem.detail());
             }
         }
         answer
@@ -219,7 +319,7 @@ where
             Opened::ChangeRefused { grant, .. } => {
                 self.metrics.opening_failed(now);
                 match revocation::lag(grant, asked_at) {
-                    Some(lag) => self.metrics.revoked(now, lag),
+                    Some(lag) => self.metrics.revoked(now, grant.id(), lag),
                     None => self.metrics.revocations_failed(now, 1),
                 }
             }

@@ -1,13 +1,16 @@
 //! The grant function: turns a verified webhook into access with an end, or a closed ticket into its
-//! revocation.
+//! revocation; and extends live access for operators.
 //!
-//! Thin: route → body → verify → read → use case → reply. What a request may have is decided in the
+//! Thin: door → route → body → verify → read → use case → reply. What a request may have is decided in the
 //! domain and by the guardrails, how it is done in the application. An unverified caller costs a log line and a metric, and
 //! writes nothing.
 
 mod delivery;
+pub mod door;
+pub mod extended;
 mod handler;
 mod opened;
+pub mod order;
 pub mod outside;
 mod package;
 pub mod reply;
@@ -20,5 +23,7 @@ pub use outside::{Https, NotAnswered, SourceApi};
 pub use package::PackageFolders;
 pub use secrets::{SecretSource, SecretsUnavailable};
 
+#[cfg(test)]
+mod test_events;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use curfew_aws::{Aws, AwsServices, AwsSettings, TimerTarget, WebhookSecret};
+use curfew_aws::{Aws, AwsServices, AwsSettings, May, TimerTarget, WebhookSecret};
 use curfew_fn_grant::{GrantFunction, GrantSettings, Https, PackageFolders};
 use curfew_runtime::config::{GrantConfig, environment};
 use curfew_runtime::{Metrics, SystemClock, telemetry};
@@ -33,6 +33,7 @@ async fn run() -> Result<(), Error> {
         table: config.common.table,
         schedule_group: config.common.schedule_group,
         timer_target: Some(timer_target),
+        may: May::Give,
     };
     let secrets = WebhookSecret::new(Arc::clone(&aws), config.webhook_secret, Arc::clone(&clock));
     let services = AwsServices::new(aws, settings, clock);

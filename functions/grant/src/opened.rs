@@ -67,8 +67,8 @@ pub(crate) fn answer_opened(opened: Opened) -> Result<Reply, Problem> {
 fn refused_by_aws(grant: &Grant, error: &EffectError, detail: String, then: &str) -> Problem {
     match error.failure {
         Failure::Forbidden => Problem::new(ProblemKind::NotPermitted, detail).remedy(format!(
-            "let an operator compare Curfew's permissions and the principal's permissions boundary with this call; \
-             then {then}"
+            "let an operator compare Curfew's permissions and the principal's permissions boundary and tag \
+             `curfew:tenant` with this call; then {then}"
         )),
         Failure::Refused | Failure::Retryable | Failure::Throttled => {
             Problem::new(ProblemKind::RefusedByAws, detail)
@@ -165,6 +165,7 @@ fn status_of(code: DenialCode) -> u16 {
         | DenialCode::ApprovalTooOld
         | DenialCode::UnknownApprover
         | DenialCode::SelfApproval
+        | DenialCode::OperatorNotEntitled
         | DenialCode::NotPermitted
         | DenialCode::Forbidden
         | DenialCode::GuardrailError => 403,

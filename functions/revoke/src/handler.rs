@@ -66,7 +66,7 @@ where
             Ok(Input::Operator(input)) if input.dry_run => dry_run(&ports, &input).await,
             Ok(Input::Operator(input)) => self.revoke(&ports, &input, invocation).await,
             Ok(Input::ReviewsOwed) => reviews_owed(&ports).await,
-            Ok(Input::Reviewed(input)) => reviewed(&ports, &input).await,
+            Ok(Input::Reviewed(input)) => reviewed(&ports, &input, invocation).await,
             Err(BadInput::Operator(problems)) => {
                 tracing::warn!("nothing was revoked: {}", problems.join("; "));
                 Ok(Reply::bad_input(problems))
@@ -134,7 +134,7 @@ where
         let begin = BeginClosing {
             cause: Cause::Revoked,
             actor: Actor::Operator(input.operator.clone()),
-            reason: input.reason.clone(),
+            reason: invocation.by_hand().sign(&input.reason),
             settled: false,
         };
         let (mut reports, mut seen, mut new) = (Vec::new(), HashSet::new(), ids);
@@ -198,9 +198,14 @@ async fn reviews_owed<P: Ports>(ports: &P) -> Result<Reply, FunctionError> {
     Ok(Reply::of_reviews(&grants))
 }
 
-async fn reviewed<P: Ports>(ports: &P, input: &ReviewInput) -> Result<Reply, FunctionError> {
+async fn reviewed<P: Ports>(
+    ports: &P,
+    input: &ReviewInput,
+    invocation: &Invocation,
+) -> Result<Reply, FunctionError> {
     let ReviewInput { grant_id, note, operator } = input;
-    let result = review::done(ports, grant_id, operator, note).await;
+    let note = invocation.by_hand().sign(note);
+    let result = review::done(ports, grant_id, operator, &note).await;
     Ok(match result.map_err(|error| FunctionError::from(&error))? {
         Reviewed::Recorded(_) => {
             tracing::info!(grant.id = %grant_id, %operator, note, "operator {operator} reviewed a grant");

@@ -1,16 +1,13 @@
 //! What the revoke function is told: by a timer, or by an operator in their own hand, who ends access or sees to the
 //! reviews of what was had in an emergency.
 //!
-//! Read by hand and not by `serde`, because an operator under pressure needs all that is wrong in one
-//! reply, in words and with an example.
+//! What an operator types may stand in the form of a CloudWatch widget, whose button names the grant.
 
 use curfew_app::revoke::Selector;
 use curfew_domain::event::OperatorName;
-use curfew_domain::ids::{Email, GrantId, IdError, Source, TenantId, TicketId, shown};
+use curfew_domain::ids::{Email, GrantId, Source, TenantId, TicketId};
+use curfew_runtime::typed::Fields;
 use serde_json::{Map, Value};
-
-/// The longest reason or note, in characters. It is written into each grant's record.
-pub const REASON_CHARS_MAX: usize = 1000;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,13 +89,13 @@ fn timer(fields: &Map<String, Value>) -> Result<GrantId, String> {
 
 fn operator(fields: &Map<String, Value>) -> Result<OperatorInput, Vec<String>> {
     let known: Vec<&str> = SELECTORS.into_iter().chain(OTHERS).collect();
-    let mut read = Read::new(fields, &known);
+    let mut read = Fields::new(fields, &known);
     let source = read.id("source", Source::new);
-    let selector = read.selector(source);
-    let reason = read.reason();
-    let operator = read.operator();
+    let selector = selector(&mut read, source);
+    let reason = read.words("reason", &["reason"], "say why in `reason`: it is kept in the grant's record");
+    let operator = read.operator_name();
     let dry_run = read.dry_run();
-    match (selector, reason, operator, dry_run, read.problems) {
+    match (selector, reason, operator, dry_run, read.into_problems()) {
         (Some(selector), Some(reason), Some(operator), Some(dry_run), problems) if problems.is_empty() => {
             Ok(OperatorInput { selector, reason, operator, dry_run })
         }
@@ -107,19 +104,21 @@ fn operator(fields: &Map<String, Value>) -> Result<OperatorInput, Vec<String>> {
 }
 
 fn owed(fields: &Map<String, Value>) -> Result<(), Vec<String>> {
-    let mut read = Read::new(fields, &[REVIEWS]);
+    let mut read = Fields::new(fields, &[REVIEWS]);
     if fields.get(REVIEWS).is_none_or(|reviews| reviews != "owed") {
-        read.problems.push("`reviews` can be `owed` and nothing else".to_owned());
+        read.problem::<()>("`reviews` can be `owed` and nothing else");
     }
-    if read.problems.is_empty() { Ok(()) } else { Err(read.problems) }
+    let problems = read.into_problems();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 fn reviewed(fields: &Map<String, Value>) -> Result<ReviewInput, Vec<String>> {
-    let mut read = Read::new(fields, &OF_A_REVIEW);
+    let mut read = Fields::new(fields, &OF_A_REVIEW);
     let grant_id = read.id("reviewed", GrantId::new);
-    let note = read.words("note", "say what you found in `note`: it is kept in the grant's record");
-    let operator = read.operator();
-    match (grant_id, note, operator, read.problems) {
+    let wanted = "say what you found in `note`: it is kept in the grant's record";
+    let note = read.words("note", &["note", "reason"], wanted);
+    let operator = read.operator_name();
+    match (grant_id, note, operator, read.into_problems()) {
         (Some(grant_id), Some(note), Some(operator), problems) if problems.is_empty() => {
             Ok(ReviewInput { grant_id, note, operator })
         }
@@ -127,95 +126,22 @@ fn reviewed(fields: &Map<String, Value>) -> Result<ReviewInput, Vec<String>> {
     }
 }
 
-struct Read<'a> {
-    fields: &'a Map<String, Value>,
-    problems: Vec<String>,
-}
-
-impl<'a> Read<'a> {
-    fn new(fields: &'a Map<String, Value>, known: &[&str]) -> Self {
-        let unknown = fields.keys().filter(|name| !known.contains(&name.as_str()));
-        let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-        let problem =
-            |name: &String| format!("{} is not known here; known are {}", shown(name), names.join(", "));
-        Self { fields, problems: unknown.map(problem).collect() }
+/// Which access to end.
+fn selector(read: &mut Fields<'_>, source: Option<Source>) -> Option<Selector> {
+    let named: Vec<&str> = SELECTORS.into_iter().filter(|name| read.has(name)).collect();
+    if read.has("source") && named != ["ticket"] {
+        read.problem::<()>("`source` says where a `ticket` is from, and goes with nothing else");
     }
-
-    fn problem<T>(&mut self, problem: impl Into<String>) -> Option<T> {
-        self.problems.push(problem.into());
-        None
-    }
-
-    /// A field's text, trimmed: what was copied into the console often carries a blank.
-    fn text(&mut self, name: &str) -> Option<String> {
-        match self.fields.get(name)? {
-            Value::String(text) => Some(text.trim().to_owned()),
-            _ => self.problem(format!("`{name}` must be a text in quotes")),
-        }
-    }
-
-    fn id<T>(&mut self, name: &str, new: impl Fn(String) -> Result<T, IdError>) -> Option<T> {
-        match new(self.text(name)?) {
-            Ok(id) => Some(id),
-            Err(error) => self.problem(error.to_string()),
-        }
-    }
-
-    fn selector(&mut self, source: Option<Source>) -> Option<Selector> {
-        let named: Vec<&str> = SELECTORS.into_iter().filter(|name| self.fields.contains_key(*name)).collect();
-        if self.fields.contains_key("source") && named != ["ticket"] {
-            self.problems
-                .push("`source` says where a `ticket` is from, and goes with nothing else".to_owned());
-        }
-        match named.as_slice() {
-            ["grant_id"] => self.id("grant_id", GrantId::new).map(Selector::Grant),
-            ["ticket"] => self.id("ticket", TicketId::new).map(|ticket| Selector::Ticket(source, ticket)),
-            ["person"] => self.id("person", |text| Email::new(&text)).map(Selector::Person),
-            ["tenant"] => self.id("tenant", TenantId::new).map(Selector::Tenant),
-            [] => self.problem("say which access to end: one of `grant_id`, `ticket`, `person`, `tenant`"),
-            _ => self.problem(format!(
-                "say which access to end by one of `grant_id`, `ticket`, `person`, `tenant`, not by {}",
-                named.len()
-            )),
-        }
-    }
-
-    fn reason(&mut self) -> Option<String> {
-        self.words("reason", "say why in `reason`: it is kept in the grant's record")
-    }
-
-    /// A field in somebody's own words.
-    fn words(&mut self, name: &str, wanted: &str) -> Option<String> {
-        if !self.fields.contains_key(name) {
-            return self.problem(wanted);
-        }
-        let words = self.text(name)?;
-        if words.is_empty() {
-            return self.problem(wanted);
-        }
-        if words.chars().count() > REASON_CHARS_MAX {
-            return self.problem(format!("`{name}` has more than {REASON_CHARS_MAX} characters"));
-        }
-        if words.chars().any(char::is_control) {
-            return self.problem(format!("`{name}` holds control characters, such as line breaks"));
-        }
-        Some(words)
-    }
-
-    fn operator(&mut self) -> Option<OperatorName> {
-        if !self.fields.contains_key("operator") {
-            return self.problem("say who you are in `operator`, for example your email address");
-        }
-        self.id("operator", OperatorName::new)
-    }
-
-    fn dry_run(&mut self) -> Option<bool> {
-        match self.fields.get("dry_run") {
-            None => Some(false),
-            Some(Value::Bool(dry_run)) => Some(*dry_run),
-            // Not guessed: "false" in quotes must not be taken for true, nor the other way round.
-            Some(_) => self.problem("`dry_run` must be true or false, without quotes"),
-        }
+    match named.as_slice() {
+        ["grant_id"] => read.id("grant_id", GrantId::new).map(Selector::Grant),
+        ["ticket"] => read.id("ticket", TicketId::new).map(|ticket| Selector::Ticket(source, ticket)),
+        ["person"] => read.id("person", |text| Email::new(&text)).map(Selector::Person),
+        ["tenant"] => read.id("tenant", TenantId::new).map(Selector::Tenant),
+        [] => read.problem("say which access to end: one of `grant_id`, `ticket`, `person`, `tenant`"),
+        _ => read.problem(format!(
+            "say which access to end by one of `grant_id`, `ticket`, `person`, `tenant`, not by {}",
+            named.len()
+        )),
     }
 }
 
@@ -303,6 +229,40 @@ mod tests {
             unreachable!("too long")
         };
         assert_told(&problems, &["`note` has more than 1000"]);
+    }
+
+    /// What a widget's button sends: its own parameters, and what stands in the form.
+    fn from_widget(button: Value, form: Value) -> Value {
+        let mut input = json!({ "widgetContext": { "dashboardName": "Curfew", "forms": { "all": form } } });
+        input.as_object_mut().unwrap().extend(button.as_object().unwrap().clone());
+        input
+    }
+
+    #[test]
+    fn a_widgets_button_names_the_grant_and_its_form_the_rest() {
+        let id = || GrantId::new(ID).unwrap();
+        for form in [
+            json!({ "reason": "incident over", "operator": "ops@example.com" }),
+            json!({ "reason": ["incident over"], "operator": ["ops@example.com"], "minutes": "60" }),
+        ] {
+            let input = from_widget(json!({ "grant_id": ID }), form);
+            assert_eq!(parse(&input), asked(Selector::Grant(id())), "{input}");
+        }
+        let reviewed = ReviewInput {
+            grant_id: id(),
+            note: "as it should be".to_owned(),
+            operator: OperatorName::new("carl@example.com").unwrap(),
+        };
+        for note in ["note", "reason"] {
+            let form = json!({ note: "as it should be", "operator": "carl@example.com" });
+            let input = from_widget(json!({ "reviewed": ID }), form);
+            assert_eq!(parse(&input), Ok(Input::Reviewed(reviewed.clone())), "{note}");
+        }
+        assert_problems(parse(&from_widget(json!({ "grant_id": ID }), json!({}))), &["say why", "say who"]);
+        // Nobody's form makes a timer of a call, selects, or asks for less than it says.
+        let form = json!({ "trigger": "timer", "tenant": "acme", "dry_run": "true", "reason": "incident over",
+                           "operator": "ops@example.com" });
+        assert_eq!(parse(&from_widget(json!({ "grant_id": ID }), form)), asked(Selector::Grant(id())));
     }
 
     #[test]

@@ -13,4 +13,6 @@ pub mod reply;
 pub use handler::RevokeFunction;
 
 #[cfg(test)]
+mod test_events;
+#[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use curfew_aws::{Aws, AwsServices, AwsSettings};
+use curfew_aws::{Aws, AwsServices, AwsSettings, May};
 use curfew_fn_revoke::RevokeFunction;
 use curfew_runtime::config::{CommonConfig, environment};
 use curfew_runtime::{Metrics, SystemClock, telemetry};
@@ -24,8 +24,12 @@ async fn run() -> Result<(), Error> {
     let config = CommonConfig::read(environment)?;
     let aws = Arc::new(Aws::load().await);
     // It clears timers and never sets one.
-    let settings =
-        AwsSettings { table: config.table, schedule_group: config.schedule_group, timer_target: None };
+    let settings = AwsSettings {
+        table: config.table,
+        schedule_group: config.schedule_group,
+        timer_target: None,
+        may: May::Remove,
+    };
     let services = AwsServices::new(aws, settings, Arc::new(SystemClock));
     let ports = move |invocation| services.during(invocation);
     let function = RevokeFunction::new(ports, Metrics::new(config.function_name));

@@ -181,8 +181,31 @@ fn an_operator_ends_a_grant_by_its_id() {
             }],
         })
     );
-    let story = bench.world.look(|aws| format!("{:?}", aws.ledger.row(grant.id()).unwrap().events));
-    assert!(story.contains("ops@example.com") && story.contains("incident over"), "{story}");
+    let story = bench.world.look(|aws| aws.ledger.row(grant.id()).unwrap().story().unwrap());
+    let asked = json!(story.events[3]);
+    assert_eq!(asked["actor"], json!({ "kind": "operator", "name": "ops@example.com" }));
+    let expected = json!({ "type": "RevocationRequested", "reason": "incident over (invocation r-1)" });
+    assert_eq!(
+        asked["fact"], expected,
+        "the words are theirs, and who called is in CloudTrail under that id"
+    );
+    bench.assert_promises_kept();
+}
+
+#[test]
+fn a_widgets_viewer_ends_a_grant_by_its_button_and_form() {
+    let bench = Bench::new();
+    let grant = bench.open(request("CHG-1"));
+    let form = json!({ "operator": ["olga@example.com"], "reason": "laptop <b>stolen</b>" });
+    let widget =
+        json!({ "dashboardName": "Curfew", "theme": "dark", "params": {}, "forms": { "all": form } });
+    let reply = bench.call(&json!({ "grant_id": grant.id(), "widgetContext": widget })).unwrap();
+    assert!(reply.ok, "{}", reply.message);
+    assert!(!bench.ana_has_access());
+    let story = bench.world.look(|aws| aws.ledger.row(grant.id()).unwrap().story().unwrap());
+    let asked = json!(story.events[3]);
+    assert_eq!(asked["actor"]["name"], "olga@example.com");
+    assert_eq!(asked["fact"]["reason"], "laptop <b>stolen</b> (invocation r-1)");
     bench.assert_promises_kept();
 }
 

@@ -154,6 +154,9 @@ where
         let now = ports.clock().now();
         self.metrics.revocations_failed(now, summary.failed);
         self.metrics.sweep_backlog(now, summary.backlog);
+        if let Some(since) = report.unproven_since {
+            self.metrics.oldest_unproven(now, since);
+        }
         if summary.truncated {
             tracing::warn!("more was due at once than a lap gets through; the next laps go on");
         }
@@ -223,7 +226,7 @@ where
         let asked = story.events.iter().find(|event| matches!(event.fact, Fact::RevocationRequested { .. }));
         let asked_at = asked.map_or_else(|| story.stored.grant.opened_at(), |event| event.at);
         if let Some(lag) = revocation::lag(&story.stored.grant, asked_at) {
-            self.metrics.revoked(ports.clock().now(), lag);
+            self.metrics.revoked(ports.clock().now(), id, lag);
         }
     }
 }
@@ -254,6 +257,7 @@ mod tests {
                 (due('j'), Swept::TicketEnded(3)),
                 (due('k'), Swept::Throttled(said())),
             ],
+            unproven_since: None,
             truncated: true,
         };
         let expected = Summary {

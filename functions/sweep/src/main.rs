@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use curfew_aws::{Aws, AwsServices, AwsSettings, TimerTarget};
+use curfew_aws::{Aws, AwsServices, AwsSettings, May, TimerTarget};
 use curfew_fn_sweep::{DriftWatch, SweepFunction};
 use curfew_runtime::config::{SweepConfig, environment};
 use curfew_runtime::{Metrics, SystemClock, catalog, telemetry};
@@ -31,6 +31,7 @@ async fn run() -> Result<(), Error> {
             scheduler_role_arn: config.target.timer_role_arn,
             dlq_arn: Some(config.target.timer_dlq_arn),
         }),
+        may: May::Give,
     };
     let services = AwsServices::new(aws, settings, Arc::new(SystemClock));
     let (folder, account) = (config.catalog, config.account_id);

@@ -43,6 +43,17 @@ impl Bench {
         *grant
     }
 
+    fn revoke(&self, grant: &Grant) {
+        let begin = BeginClosing {
+            cause: Cause::Revoked,
+            actor: Actor::Operator(OperatorName::new("ops@example.com").unwrap()),
+            reason: "incident over".to_owned(),
+            settled: false,
+        };
+        let ports = self.world.invocation();
+        self.world.finish(revoke::revoke(&ports, grant.id(), begin)).unwrap().unwrap();
+    }
+
     fn sweep(&self, time: SignedDuration) -> Result<Summary, FunctionError> {
         let function = SweepFunction::new(self.ports(), self.metrics(), None);
         self.world.finish(function.handle(&self.invocation(time))).unwrap()
@@ -98,14 +109,7 @@ fn the_lag_of_an_early_end_counts_from_when_it_was_asked_for() {
     let grant = bench.open("CHG-1");
     bench.world.advance(SignedDuration::from_mins(10));
     bench.world.plan(Fault::once(CallName::Detach, Delivery::LostRequest));
-    let begin = BeginClosing {
-        cause: Cause::Revoked,
-        actor: Actor::Operator(OperatorName::new("ops@example.com").unwrap()),
-        reason: "incident over".to_owned(),
-        settled: false,
-    };
-    let ports = bench.world.invocation();
-    bench.world.finish(revoke::revoke(&ports, grant.id(), begin)).unwrap().unwrap();
+    bench.revoke(&grant);
     bench.world.advance(SignedDuration::from_secs(90));
     assert_eq!(bench.sweep(LAP), Ok(Summary { due: 1, revoked: 1, ..Summary::default() }));
     assert_eq!(bench.told("RevocationLagSeconds"), [json!(90)]);
@@ -124,6 +128,51 @@ fn what_fails_again_stays_in_the_backlog() {
         (vec![json!(1)], vec![json!(1)])
     );
     assert_eq!(bench.told("Revoked"), Vec::<Value>::new());
+}
+
+/// The pauses between tries grow, so most laps see nothing of a removal that keeps failing; those that do tell how long.
+#[test]
+fn how_long_a_removal_is_unproven_is_told_by_each_lap_that_tries_it() {
+    let bench = Bench::new();
+    bench.open("CHG-1");
+    bench.world.advance(SignedDuration::from_mins(62));
+    bench.world.plan(Fault::always(CallName::Detach, Delivery::Forbidden));
+    let mut told = Vec::new();
+    for _ in 0..40 {
+        bench.sweep(LAP).unwrap();
+        let ages = bench.told("OldestUnprovenSeconds");
+        told.push(ages.last().and_then(Value::as_i64).filter(|_| ages.len() > told.iter().flatten().count()));
+        bench.world.advance(SignedDuration::from_mins(1));
+    }
+    let laps: Vec<(usize, i64)> =
+        told.iter().enumerate().filter_map(|(lap, age)| Some((lap, (*age)?))).collect();
+    assert_eq!(
+        laps,
+        [(0, 120), (1, 180), (3, 300), (7, 540), (15, 1020), (30, 1920)],
+        "since the window's end"
+    );
+}
+
+#[test]
+fn access_that_ends_early_is_unproven_since_its_end_was_begun() {
+    let bench = Bench::new();
+    let grant = bench.open("CHG-1");
+    bench.world.advance(SignedDuration::from_mins(10));
+    bench.world.plan(Fault::always(CallName::Detach, Delivery::Forbidden));
+    bench.revoke(&grant);
+    bench.world.advance(SignedDuration::from_secs(90));
+    bench.sweep(LAP).unwrap();
+    assert_eq!(bench.told("OldestUnprovenSeconds"), [json!(90)]);
+}
+
+#[test]
+fn a_lap_that_proves_all_tells_no_age() {
+    let bench = Bench::new();
+    bench.open("CHG-1");
+    bench.world.advance(SignedDuration::from_mins(62));
+    bench.sweep(LAP).unwrap();
+    bench.sweep(LAP).unwrap();
+    assert_eq!(bench.told("OldestUnprovenSeconds"), Vec::<Value>::new());
 }
 
 #[test]

@@ -10,11 +10,13 @@ use std::cmp::Ordering;
 
 use curfew_domain::catalog::Catalog;
 use curfew_domain::decision::{
-    Current, DecisionFacts, Denial, DenialCode, decide_change, newest_approval_that_counts, takes_away,
+    Current, DecisionFacts, Denial, DenialCode, Permitted, decide_change, newest_approval_that_counts,
+    takes_away,
 };
 use curfew_domain::effect::Effect;
 use curfew_domain::event::Actor;
 use curfew_domain::grant::{Cause, Grant, State};
+use curfew_domain::operator::OperatorAct;
 use curfew_domain::request::{AccessRequest, WindowEnd};
 use curfew_domain::transition::{Amendment, BeginClosing, Command, Illegal, Stored, transition};
 use futures_util::future::join;
@@ -67,11 +69,29 @@ pub(crate) async fn amend<P: Ports>(
         }
         Err(denial) => return record_denial(ports, rules, request, facts, denial).await,
     };
+    let amendment = amendment(ports, permitted, None, settings);
+    carry_out(ports, grant, amendment).await
+}
+
+/// The command that changes a window as it was permitted.
+pub(crate) fn amendment<P: Ports>(
+    ports: &P,
+    permitted: Permitted,
+    by: Option<OperatorAct>,
+    settings: OpenSettings<'_>,
+) -> Command {
     let lease_until = ports.invocation().lease_until;
-    let amendment = Amendment { permitted, sweep_grace: settings.sweep_grace, lease_until };
+    Command::Amend(Box::new(Amendment { permitted, by, sweep_grace: settings.sweep_grace, lease_until }))
+}
+
+/// Writes an amendment down and makes AWS agree.
+pub(crate) async fn carry_out<P: Ports>(
+    ports: &P,
+    grant: Grant,
+    amendment: Command,
+) -> Result<Opened, LedgerError> {
     let previous_end = grant.window().expires_at();
-    let command = Command::Amend(Box::new(amendment));
-    Ok(changed(begin(ports, grant, command, Actor::GrantFunction).await?, previous_end))
+    Ok(changed(begin(ports, grant, amendment, Actor::GrantFunction).await?, previous_end))
 }
 
 /// Whether a request that was denied as one of its own shortens a live grant: then it is that which has to be decided.

@@ -85,6 +85,7 @@ pub async fn drive<P: Ports>(ports: &P, stored: Stored, drive: Drive) -> Result<
     let Drive { actor, by_lease_holder, mut effects } = drive;
     let mut stored = stored;
     let mut attached_for_others = false;
+    let mut detached = false;
     for _ in 0..ROUNDS_MAX {
         match stored.grant.state() {
             State::Closing { .. } => {}
@@ -103,8 +104,9 @@ pub async fn drive<P: Ports>(ports: &P, stored: Stored, drive: Drive) -> Result<
         }
         let began_at = ports.clock().now();
         let mine = converge::mark(ports, &stored.grant, false);
-        let removed = remove(ports, &stored.grant, &effects, mine).await;
+        let removed = remove(ports, &stored.grant, &effects, mine, detached).await;
         attached_for_others |= removed.held_by_others();
+        detached |= removed.was_detached();
         match conclude(ports, &stored, removed, &actor, began_at, by_lease_holder).await? {
             Concluded::Ended(ended) => return Ok(ended),
             Concluded::Again => {}
@@ -240,10 +242,12 @@ pub(crate) async fn remove_again<P: Ports>(ports: &P, grant: &Grant) -> Result<(
 }
 
 async fn converge_again<P: Ports>(ports: &P, grant: &Grant) -> Result<(), String> {
+    let mut detached = false;
     for _ in 0..ROUNDS_MAX {
         let mine = converge::mark(ports, grant, true);
-        let Removed { access, timer, converged } =
-            remove(ports, grant, &grant.closing_effects(), mine.clone()).await;
+        let removed = remove(ports, grant, &grant.closing_effects(), mine.clone(), detached).await;
+        detached |= removed.was_detached();
+        let Removed { access, timer, converged } = removed;
         access.map_err(|failed| failed.message)?;
         timer.map_err(|failed| failed.message)?;
         let Some(converged) = converged else {
@@ -277,6 +281,12 @@ impl Removed {
         let found = self.access.as_ref().ok().and_then(|access| access.as_ref()).map(|access| access.found);
         found == Some(Found::HeldByOthers)
     }
+
+    /// Whether the access was taken off by this removal itself, or may have been.
+    fn was_detached(&self) -> bool {
+        let found = self.access.as_ref().ok().and_then(|access| access.as_ref()).map(|access| access.found);
+        matches!(found, Some(Found::Deleted | Found::Absent))
+    }
 }
 
 /// Why something could not be removed.
@@ -307,13 +317,19 @@ impl From<ConvergeError> for Failed {
 }
 
 /// Performs removing effects, access and timer side by side.
-async fn remove<P: Ports>(ports: &P, grant: &Grant, effects: &[Effect], mine: Removing) -> Removed {
+async fn remove<P: Ports>(
+    ports: &P,
+    grant: &Grant,
+    effects: &[Effect],
+    mine: Removing,
+    detached_before: bool,
+) -> Removed {
     let detaches = effects.iter().any(|effect| matches!(effect, Effect::Detach(_)));
     let access = async {
         let converged = match grant.access().shared() {
             None if !detaches => return Ok((Some(absent(ports.clock().now())), None)),
             None => return Ok((Some(ports.access().detach(&grant.access_change()).await?), None)),
-            Some(attachment) => converge::release(ports, grant, attachment, mine).await?,
+            Some(attachment) => converge::release(ports, grant, attachment, mine, detached_before).await?,
         };
         let proof = converged.as_ref().map(|converged| converged.proof.clone());
         Ok::<_, Failed>((proof, converged))

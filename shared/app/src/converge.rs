@@ -3,6 +3,8 @@
 //! A managed policy is attached once however many grants need it. Whoever closes one of them takes it
 //! off the holders and makes AWS agree with those that are left: detached if none, attached if any. The
 //! close is then written on the condition that the holders are still the same; if not, it begins again.
+//! Whoever may only take access away (`revoke`) looks that it is attached, where another would attach it again; if it is
+//! not, its grant stays `Closing` for the sweep, which may.
 //! So it does not matter where a converger dies: its grant stays `Closing`, and the next one converges.
 //!
 //! What a dead converger had on its way could land after the next one's work. So each leaves a mark on the
@@ -72,7 +74,7 @@ pub enum ConvergeError {
 }
 
 /// Takes `grant` off the holders of `attachment` and makes AWS agree with the rest. None, if somebody else has
-/// ended its removal already.
+/// ended its removal already. `detached_before`: this very removal has detached it, and others came meanwhile.
 ///
 /// # Errors
 /// [`ConvergeError`]; the attachment may then not agree yet, and the grant must stay `Closing`.
@@ -81,6 +83,7 @@ pub async fn release<P: Ports>(
     grant: &Grant,
     attachment: Attachment,
     mine: Removing,
+    detached_before: bool,
 ) -> Result<Option<Converged>, ConvergeError> {
     let holders = match ports.ledger().release(&attachment, grant.id(), &mine).await? {
         Released::Left(holders) => holders,
@@ -99,9 +102,14 @@ pub async fn release<P: Ports>(
     let converged = if holders.grants.is_empty() {
         ports.access().detach(&change).await
     } else {
-        // Attached again rather than left alone: an earlier converger's detach may have come between.
-        let attached = ports.access().attach(&change).await;
-        attached.map(|proof| Proof { found: Found::HeldByOthers, ..proof })
+        // Seen to rather than left alone: an earlier converger's detach may have come between. If that was our own, it is
+        // known to be gone, and a look that says otherwise comes from a copy of IAM that is behind.
+        let kept = if detached_before {
+            ports.access().attach(&change).await
+        } else {
+            ports.access().keep(&change).await
+        };
+        kept.map(|proof| Proof { found: Found::HeldByOthers, ..proof })
     };
     match converged {
         Ok(proof) if proof.is_settled() => {

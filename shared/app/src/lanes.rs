@@ -25,6 +25,8 @@ const LANES_MAX: usize = 64;
 pub(crate) struct Turn {
     pub(crate) may_allow: bool,
     pub(crate) due: Due,
+    /// Since when nothing of it should be left. Says nothing about the order.
+    pub(crate) over_since: Option<Timestamp>,
 }
 
 impl Ord for Turn {
@@ -154,7 +156,7 @@ mod tests {
     fn turn(n: u8, may_allow: bool, privileged: bool) -> Turn {
         let letter = char::from(b'a' + n);
         let item = DueItem::Grant(GrantId::new(format!("g-{}", letter.to_string().repeat(26))).unwrap());
-        Turn { may_allow, due: Due { item, due_at: Timestamp::UNIX_EPOCH, privileged } }
+        Turn { may_allow, due: Due { item, due_at: Timestamp::UNIX_EPOCH, privileged }, over_since: None }
     }
 
     fn add(lanes: &mut Lanes, account: &str, turn: Turn) {

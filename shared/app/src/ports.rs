@@ -419,6 +419,10 @@ pub trait AccessPort: Send + Sync {
     /// Attaches. The same again is no change.
     fn attach(&self, change: &AccessChange) -> impl Future<Output = Result<Proof, EffectError>> + Send;
 
+    /// Sees to it that a shared attachment is there for the grants that are left to hold it. Whoever may give attaches it
+    /// again; whoever may only take away looks, and where it is not there, fails: somebody else has to attach it.
+    fn keep(&self, change: &AccessChange) -> impl Future<Output = Result<Proof, EffectError>> + Send;
+
     /// Detaches. If it is not there (any more), that is proof too.
     fn detach(&self, change: &AccessChange) -> impl Future<Output = Result<Proof, EffectError>> + Send;
 

@@ -62,11 +62,28 @@ pub enum Swept {
     LeftOver,
 }
 
+impl Swept {
+    /// Whether something is left to be done.
+    fn owes_work(&self) -> bool {
+        match self {
+            Self::Settling
+            | Self::Failed(_)
+            | Self::Throttled(_)
+            | Self::StillChanging(_)
+            | Self::LeftOver => true,
+            Self::Closed(_) | Self::NotDue | Self::Changed | Self::TicketEnded(_) => false,
+        }
+    }
+}
+
 /// What a lap did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     /// Everything that was looked at, in [`Due::order`], and what became of it.
     pub items: Vec<(Due, Swept)>,
+    /// Of what still owes work, since when the longest overdue should have been over, as far as a lap saw it: one that
+    /// waits for its next try is not looked at.
+    pub unproven_since: Option<Timestamp>,
     /// Whether there may be more than the limit, or than there was time for.
     pub truncated: bool,
 }
@@ -75,17 +92,15 @@ impl Report {
     /// How many items still owe work after the lap.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.items
-            .iter()
-            .filter(|(_, swept)| match swept {
-                Swept::Settling
-                | Swept::Failed(_)
-                | Swept::Throttled(_)
-                | Swept::StillChanging(_)
-                | Swept::LeftOver => true,
-                Swept::Closed(_) | Swept::NotDue | Swept::Changed | Swept::TicketEnded(_) => false,
-            })
-            .count()
+        self.items.iter().filter(|(_, swept)| swept.owes_work()).count()
+    }
+
+    /// Notes what became of an item whose access should have been gone `since` then; none, if it rightly has access.
+    fn add(&mut self, due: Due, since: Option<Timestamp>, swept: Swept) {
+        if let Some(since) = since.filter(|_| swept.owes_work()) {
+            self.unproven_since = Some(self.unproven_since.map_or(since, |earliest| earliest.min(since)));
+        }
+        self.items.push((due, swept));
     }
 }
 
@@ -115,12 +130,18 @@ pub async fn sweep<P: Ports>(ports: &P, lap: Lap) -> Result<Report, LedgerError>
                 match read {
                     Ok(Some(stored)) => {
                         let account = stored.grant.route().account.clone();
-                        let turn = Turn { may_allow: may_allow(&stored.grant, now), due };
+                        let (may_allow, over_since) =
+                            (may_allow(&stored.grant, now), over_since(&stored.grant, now));
+                        let turn = Turn { may_allow, due, over_since };
                         let waiting = Waiting { stored: Some(stored), read_at: now, throttled: None };
                         lanes.add(&account, turn, waiting);
                     }
-                    Ok(None) => report.items.push((due, Swept::NotDue)),
-                    Err(error) => report.items.push((due, Swept::Failed(error.to_string()))),
+                    Ok(None) => report.add(due, None, Swept::NotDue),
+                    // Nobody knows what it is: so much is sure that it should have been looked at by then.
+                    Err(error) => {
+                        let since = Some(due.due_at);
+                        report.add(due, since, Swept::Failed(error.to_string()));
+                    }
                 }
             }
             Done::Worked(account, turn, swept) => match swept {
@@ -131,7 +152,7 @@ pub async fn sweep<P: Ports>(ports: &P, lap: Lap) -> Result<Report, LedgerError>
                 }
                 swept => {
                     lanes.done(&account, heard(&swept));
-                    report.items.push((turn.due, swept));
+                    report.add(turn.due, turn.over_since, swept);
                 }
             },
         }
@@ -140,13 +161,15 @@ pub async fn sweep<P: Ports>(ports: &P, lap: Lap) -> Result<Report, LedgerError>
             match &due.item {
                 _ if is_over => {
                     looking.read(false);
-                    report.items.push((due, Swept::LeftOver));
+                    let since = Some(due.due_at);
+                    report.add(due, since, Swept::LeftOver);
                 }
                 DueItem::Ticket(..) => {
                     looking.read(true);
                     let waiting = Waiting { stored: None, read_at: Timestamp::MIN, throttled: None };
                     // The ledger's own lane: no account is called like that.
-                    lanes.add("", Turn { may_allow: true, due }, waiting);
+                    let over_since = Some(due.due_at);
+                    lanes.add("", Turn { may_allow: true, due, over_since }, waiting);
                 }
                 DueItem::Grant(_) => jobs.push(perform(ports, Job::Read(due), lap)),
             }
@@ -158,11 +181,10 @@ pub async fn sweep<P: Ports>(ports: &P, lap: Lap) -> Result<Report, LedgerError>
             jobs.push(perform(ports, Job::Work(account, turn, waiting), lap));
         }
     }
-    report.items.extend(
-        lanes
-            .into_rest()
-            .map(|(turn, waiting)| (turn.due, waiting.throttled.map_or(Swept::LeftOver, Swept::Throttled))),
-    );
+    for (turn, waiting) in lanes.into_rest() {
+        let swept = waiting.throttled.map_or(Swept::LeftOver, Swept::Throttled);
+        report.add(turn.due, turn.over_since, swept);
+    }
     report.items.sort_by(|(one, _), (other, _)| one.order(other));
     report.truncated = looking.is_truncated;
     broken.map_or(Ok(report), Err)
@@ -171,6 +193,17 @@ pub async fn sweep<P: Ports>(ports: &P, lap: Lap) -> Result<Report, LedgerError>
 /// Whether what a grant left in AWS may still allow something: its window is not over, or it is a policy that has none.
 fn may_allow(grant: &Grant, now: Timestamp) -> bool {
     now < grant.ends_in_aws_by() || grant.access().shared().is_some()
+}
+
+/// Since when nothing of a grant should be left; none, as long as it rightly has access.
+fn over_since(grant: &Grant, now: Timestamp) -> Option<Timestamp> {
+    let end = grant.window().expires_at();
+    match grant.state() {
+        State::Opening { lease_until } => Some(*lease_until),
+        State::Active { .. } => (end <= now).then_some(end),
+        State::Closing { begun_at, .. } => Some(end.min(*begun_at)),
+        State::Closed { .. } => None,
+    }
 }
 
 fn heard(swept: &Swept) -> Heard {

@@ -81,6 +81,13 @@ impl OperatorName {
     }
 }
 
+impl From<&Email> for OperatorName {
+    /// An operator who is known by their address. One that is longer than a name is cut short.
+    fn from(email: &Email) -> Self {
+        Self(email.as_str().chars().take(128).collect())
+    }
+}
+
 impl fmt::Display for OperatorName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -134,13 +141,13 @@ pub enum Fact {
         /// AWS's word on the timer.
         timer_set: Proof,
     },
-    /// A later approval moved the window's end back. Written before anything was changed in AWS.
+    /// A later approval, or an operator's, moved the window's end back. Written before anything was changed in AWS.
     Extended {
         /// The approval, and what was decided on it.
         #[serde(flatten)]
         change: Box<WindowChange>,
     },
-    /// A later approval moved the window's end forward. Written before anything was changed in AWS.
+    /// A later approval, or an operator's, moved the window's end forward. Written before anything was changed in AWS.
     Shortened {
         /// The approval, and what was decided on it.
         #[serde(flatten)]
@@ -219,7 +226,7 @@ pub struct Decided {
     pub permitted_by: Vec<GuardrailId>,
 }
 
-/// A change of an active grant's window by a later approval.
+/// A change of an active grant's window by a later approval: of its ticket's source, or of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowChange {
     /// What was approved, by whom.
@@ -238,6 +245,9 @@ pub struct WindowChange {
     pub timer: Timer,
     /// Until when the changing invocation may have a change in flight.
     pub lease_until: Timestamp,
+    /// If an operator approved it by hand (the event's actor): why, in their words, and by which invocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// How AWS and the ledger differ on one grant.
@@ -331,10 +341,8 @@ impl Event {
     /// The event's canonical bytes: JSON without white space, object keys in code point order.
     #[must_use]
     pub fn canonical(&self) -> String {
-        let mut out = String::new();
         // A value made of strings, integers, maps and lists: serialising it can't fail.
-        write_canonical(&serde_json::to_value(self).unwrap_or_default(), &mut out);
-        out
+        canonical_json(&serde_json::to_value(self).unwrap_or_default())
     }
 
     /// Hex SHA-256 of the canonical bytes.
@@ -342,6 +350,14 @@ impl Event {
     pub fn digest(&self) -> String {
         data_encoding::HEXLOWER.encode(&Sha256::digest(self.canonical()))
     }
+}
+
+/// The canonical bytes of any JSON: no white space, object keys in code point order.
+#[must_use]
+pub fn canonical_json(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    write_canonical(value, &mut out);
+    out
 }
 
 /// Writes `value` with sorted keys. `serde_json` alone would sort or not by a feature flag that any

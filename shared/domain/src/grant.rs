@@ -51,6 +51,14 @@ impl fmt::Display for Outcome {
     }
 }
 
+impl Outcome {
+    /// The outcome that is shown so; none, if there is no such one.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Expired, Self::Revoked, Self::Failed].into_iter().find(|outcome| outcome.to_string() == name)
+    }
+}
+
 impl From<Cause> for Outcome {
     fn from(cause: Cause) -> Self {
         match cause {

@@ -167,6 +167,14 @@ identifier!(
     |text| (1..=128).contains(&text.len()) && all(text, "._:-")
 );
 
+impl DeliveryId {
+    /// What stands for the delivery of an operator's act, by the invocation's id: see
+    /// [`Invocation::delivery`](crate::operator::Invocation::delivery), which knows that it fits.
+    pub(crate) fn of_operator(invocation: &str) -> Self {
+        Self(format!("operator:{invocation}"))
+    }
+}
+
 identifier!(
     /// What a source calls a person, where it knows no address: `<source>:<account>`, for example `slack:U024BE7LH`.
     /// Accounts differ in case.

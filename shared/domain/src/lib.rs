@@ -13,6 +13,7 @@ pub mod effect;
 pub mod event;
 pub mod grant;
 pub mod ids;
+pub mod operator;
 pub mod principal;
 pub mod request;
 pub mod retry;

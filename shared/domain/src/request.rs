@@ -69,7 +69,8 @@ impl Basis {
 /// Not part of what was approved: a ticket may change its state between two deliveries of one approval.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TicketFacts {
-    /// The kind of sender: `standard`, `servicenow`, `jira`, `pagerduty`, `slack`, `github`, `gitlab`.
+    /// The kind of sender: `standard`, `servicenow`, `jira`, `pagerduty`, `slack`, `github`, `gitlab`; `operator`, if an
+    /// operator changes a live grant by hand.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sender: String,
     /// The kind of ticket, for example `change`, `request` or `incident`.

@@ -138,6 +138,33 @@ pub const LAP_LIMIT: usize = 10_000;
 /// time the lap has less under way there at once.
 pub const LAP_THROTTLES_MAX: u32 = 24;
 
+// ----------------------------------------------------------------------------------- the stream and the checkpoints
+
+/// How long the audit function may run.
+pub const AUDIT_TIMEOUT: SignedDuration = SignedDuration::from_secs(120);
+
+/// How often Lambda hands a part of the stream over again that was not delivered: its most, so that
+/// [`STREAM_RECORD_AGE`] is what counts.
+pub const STREAM_RETRIES: u32 = 10_000;
+
+/// How old what is in the stream may become before Lambda gives it up: half of what DynamoDB keeps it for
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>), so that there is time to look.
+pub const STREAM_RECORD_AGE: SignedDuration = SignedDuration::from_hours(12);
+
+/// How often the archive is sealed.
+pub const CHECKPOINT_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// What was written to the archive in the last time this long is left to the next checkpoint. Whoever gave an object
+/// its name has by then written it, or can't any more: its invocation is over, what it sent has landed
+/// ([`LEASE_GRACE`]), and clocks do not differ by what is left.
+pub const CHECKPOINT_MARGIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// How often Lambda tries a checkpoint again that failed.
+pub const CHECKPOINT_INVOCATION_RETRIES: u32 = 2;
+
+/// How long Lambda keeps a checkpoint's invocation that it can't begin, or should try again.
+pub const CHECKPOINT_INVOCATION_AGE: SignedDuration = SignedDuration::from_mins(30);
+
 // ------------------------------------------------------------------------------------------- who tries what again
 
 /// Who tries again.
@@ -153,8 +180,12 @@ pub enum Retrier {
     Sender,
     /// EventBridge, which has a timer to deliver.
     TimerService,
-    /// Lambda, which has a timer's invocation to bring to success.
+    /// Lambda, which has a timer's invocation to bring to success, or a checkpoint's.
     Lambda,
+    /// Lambda, which hands over the ledger's stream.
+    Stream,
+    /// The next checkpoint, which seals all that is not sealed.
+    NextCheckpoint,
     /// The sweep, for what is due now: the next lap.
     NextLap,
     /// The sweep, for a removal that failed: pauses that grow.
@@ -204,11 +235,17 @@ pub enum Trouble {
     Poison,
     /// An account can't be compared with the ledger.
     DriftUnchecked,
+    /// The ledger, the archive, the bus or the queue does not take what the stream brought.
+    RecordNotDelivered,
+    /// What the stream brought can't be read, or is refused for what it is.
+    RecordUnreadable,
+    /// The archive can't be sealed.
+    CheckpointMissed,
 }
 
 impl Trouble {
     /// All of it.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::WebhookUnanswered,
         Self::SecretUnavailable,
         Self::LedgerBusy,
@@ -228,13 +265,17 @@ impl Trouble {
         Self::LapLost,
         Self::Poison,
         Self::DriftUnchecked,
+        Self::RecordNotDelivered,
+        Self::RecordUnreadable,
+        Self::CheckpointMissed,
     ];
 
     /// Who tries again, in the order in which they come to it. The last one is whom the end depends on.
     #[must_use]
     pub fn retried_by(self) -> &'static [Retrier] {
         use Retrier::{
-            Invocation, Lambda, LedgerSdk, NextLap, Operator, Sdk, Sender, SweepWithPauses, TimerService,
+            Invocation, Lambda, LedgerSdk, NextCheckpoint, NextLap, Operator, Sdk, Sender, Stream,
+            SweepWithPauses, TimerService,
         };
         match self {
             Self::WebhookUnanswered => &[Sender],
@@ -244,7 +285,7 @@ impl Trouble {
             Self::OpeningThrottled | Self::OpeningUnanswered | Self::TimerNotSet => {
                 &[Sdk, Sender, SweepWithPauses]
             }
-            Self::OpeningRefused => &[Operator],
+            Self::OpeningRefused | Self::RecordUnreadable => &[Operator],
             Self::OpeningKilled => &[NextLap, Sender],
             Self::TimerUnpunctual => &[Lambda, NextLap],
             Self::TimerUndelivered => &[TimerService, NextLap],
@@ -255,6 +296,8 @@ impl Trouble {
             Self::RemovalFailed => &[Sdk, Lambda, SweepWithPauses],
             Self::LapLost | Self::DriftUnchecked => &[NextLap],
             Self::Poison => &[NextLap, Operator],
+            Self::RecordNotDelivered => &[Sdk, Stream, Operator],
+            Self::CheckpointMissed => &[Sdk, Lambda, NextCheckpoint],
         }
     }
 }
@@ -271,7 +314,14 @@ mod tests {
             let swept = retriers.contains(&Retrier::NextLap) || retriers.contains(&Retrier::SweepWithPauses);
             let nothing_begun =
                 [Trouble::WebhookUnanswered, Trouble::SecretUnavailable, Trouble::OpeningRefused];
-            assert_eq!(swept, !nothing_begun.contains(&trouble), "{trouble:?}");
+            // Of evidence; it changes no access.
+            let evidence =
+                [Trouble::RecordNotDelivered, Trouble::RecordUnreadable, Trouble::CheckpointMissed];
+            assert_eq!(
+                swept,
+                !nothing_begun.contains(&trouble) && !evidence.contains(&trouble),
+                "{trouble:?}"
+            );
         }
     }
 
@@ -293,5 +343,10 @@ mod tests {
             assert!(timeout <= CLOSER_HEADSTART, "whoever began a removal can't be running any more");
         }
         assert!(RETRY_PAUSE_FIRST <= RETRY_PAUSE_MAX);
+        // An object is named before it is written, by a clock that may be 5 s off the sealing one's on either side.
+        let clocks = SignedDuration::from_secs(10);
+        assert!(AUDIT_TIMEOUT + LEASE_GRACE + clocks < CHECKPOINT_MARGIN);
+        assert!(CHECKPOINT_MARGIN + CHECKPOINT_INVOCATION_AGE < CHECKPOINT_EVERY);
+        assert!(STREAM_RECORD_AGE < SignedDuration::from_hours(24), "what is given up can still be read");
     }
 }

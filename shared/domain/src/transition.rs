@@ -18,6 +18,7 @@ use crate::effect::{Effect, Proof, Timer, TimerKind};
 use crate::event::{Actor, Chain, Drift, DriftResponse, Event, Fact, OperatorName, WindowChange};
 use crate::grant::{Cause, Changing, Grant, Outcome, Review, State};
 use crate::ids::GrantId;
+use crate::operator::OperatorAct;
 use crate::retry::RETRY_PAUSE_FIRST;
 use crate::window::{Window, plus, whole_minute_up};
 
@@ -128,6 +129,8 @@ fn document_sha256(access: &Access) -> Option<String> {
 pub struct Amendment {
     /// What was decided on it: its window is the whole one, from the grant's start to the new end.
     pub permitted: Permitted,
+    /// If an operator approved it by hand: who, and why. None, if the ticket's source sent the approval.
+    pub by: Option<OperatorAct>,
     /// How long after the timer's time the sweep waits for it.
     pub sweep_grace: SignedDuration,
     /// Until when this invocation may have a change in flight.
@@ -455,7 +458,7 @@ fn settled(grant: &Grant, now: Timestamp) -> Result<(), Illegal> {
 
 /// A later approval's window takes the place of the one in force. What is in AWS follows.
 fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transition, Illegal> {
-    let Amendment { permitted, sweep_grace, lease_until } = amendment;
+    let Amendment { permitted, by, sweep_grace, lease_until } = amendment;
     let decided = permitted.decided();
     let Permitted { plan, permit } = permitted;
     let State::Active { activated_at, .. } = &grant.state else {
@@ -475,6 +478,10 @@ fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transiti
         return Err(Illegal::OtherAccess);
     }
     let timer = timer_for(&grant.id, grant.timer.kind, plan.window, sweep_grace);
+    let (actor, reason) = match by {
+        Some(act) => (Actor::Operator(act.operator), Some(act.reason)),
+        None => (Actor::Source(plan.request.source.clone()), None),
+    };
     let change = Box::new(WindowChange {
         request: plan.request.clone(),
         decided: decided.clone(),
@@ -483,6 +490,7 @@ fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transiti
         document_sha256: document_sha256(&access),
         timer: timer.clone(),
         lease_until,
+        reason,
     });
     let fact = if plan.window.expires_at() < grant.window.expires_at() {
         Fact::Shortened { change }
@@ -494,7 +502,6 @@ fn amend(grant: &Grant, amendment: Amendment, now: Timestamp) -> Result<Transiti
         unsettled_until: Some(lease_until),
         changing: Some(Changing { previous_end: grant.ends_in_aws_by() }),
     };
-    let actor = Actor::Source(plan.request.source.clone());
     let mut transition = step(grant, state, actor, fact, now);
     let changed = &mut transition.grant;
     changed.superseded.push(std::mem::replace(&mut changed.request_digest, plan.request.digest()));

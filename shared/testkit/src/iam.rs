@@ -101,6 +101,14 @@ impl MemoryIam {
         Ok(Found::Applied)
     }
 
+    /// Whether what a change asks for is there.
+    pub(crate) fn has(&self, change: &AccessChange) -> bool {
+        self.principals.get(change.access.principal()).is_some_and(|entity| match &change.access {
+            Access::Inline { policy_name, document, .. } => entity.inline.get(policy_name) == Some(document),
+            Access::Managed { policy_arn, .. } => entity.attached.contains(policy_arn),
+        })
+    }
+
     pub(crate) fn detach(&mut self, change: &AccessChange) -> Found {
         self.by_hand.remove(&object(change));
         let removed =

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use curfew_app::console::{LiveGrant, ReviewOwed};
 use curfew_app::ports::{
     ClaimWrite, Commit, CommitWrite, DeniedRequest, DriftLap, Due, Holders, LedgerError, OpenWrite, Released,
     Removing, Story, Stray,
@@ -298,6 +299,24 @@ impl MemoryLedger {
 
     pub(crate) fn reviews_owed(&self) -> Vec<GrantId> {
         self.shown().reviews()
+    }
+
+    /// What the index of live grants finds, as the items are now.
+    pub(crate) fn live(&self, tenant: Option<&TenantId>) -> Result<Vec<LiveGrant>, LedgerError> {
+        let ids = self.shown().live(|entry| tenant.is_none_or(|tenant| entry.tenant == *tenant));
+        self.told(ids, LiveGrant::of)
+    }
+
+    /// What the index of reviews finds, as the items are now.
+    pub(crate) fn reviews(&self) -> Result<Vec<ReviewOwed>, LedgerError> {
+        self.told(self.shown().reviews(), ReviewOwed::of)
+    }
+
+    fn told<T>(&self, ids: Vec<GrantId>, tell: fn(&Grant) -> Option<T>) -> Result<Vec<T>, LedgerError> {
+        let rows = ids.iter().filter_map(|id| self.rows.get(id));
+        let told: Result<Vec<_>, _> =
+            rows.map(|row| row.stored().map(|stored| tell(&stored.grant))).collect();
+        Ok(told?.into_iter().flatten().collect())
     }
 
     pub(crate) fn due(&mut self, now: Timestamp, after: Option<&Due>, limit: usize) -> Vec<Due> {

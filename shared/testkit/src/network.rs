@@ -30,7 +30,7 @@ pub enum CallName {
     Commit,
     /// [`curfew_app::ports::Ledger::load`].
     Load,
-    /// [`curfew_app::ports::Ledger::story`].
+    /// [`curfew_app::ports::Ledger::story`] and [`curfew_app::console::LiveView::story`].
     Story,
     /// [`curfew_app::ports::Ledger::release`].
     Release,
@@ -52,7 +52,7 @@ pub enum CallName {
     LiveOfTenant,
     /// [`curfew_app::ports::Ledger::live_of_principal`].
     LiveOfPrincipal,
-    /// [`curfew_app::ports::Ledger::reviews_owed`].
+    /// [`curfew_app::ports::Ledger::reviews_owed`] and [`curfew_app::console::LiveView::reviews`].
     ReviewsOwed,
     /// [`curfew_app::ports::Ledger::due`].
     Due,
@@ -62,8 +62,12 @@ pub enum CallName {
     SaveDriftLap,
     /// [`curfew_app::ports::Ledger::record_stray`].
     RecordStray,
+    /// [`curfew_app::console::LiveView::live`].
+    Live,
     /// [`curfew_app::ports::AccessPort::attach`].
     Attach,
+    /// [`curfew_app::ports::AccessPort::keep`], by whoever may only take access away. (The others attach.)
+    Keep,
     /// [`curfew_app::ports::AccessPort::detach`].
     Detach,
     /// [`curfew_app::ports::AccessPort::inventory`].
@@ -100,11 +104,12 @@ impl CallName {
             | Self::LiveOfTenant
             | Self::LiveOfPrincipal
             | Self::ReviewsOwed
+            | Self::Live
             | Self::Due
             | Self::DriftLap
             | Self::SaveDriftLap
             | Self::RecordStray => "ledger",
-            Self::Attach | Self::Detach | Self::Inventory => "access",
+            Self::Attach | Self::Keep | Self::Detach | Self::Inventory => "access",
             Self::SetTimer | Self::ClearTimer => "timers",
         }
     }
@@ -120,8 +125,10 @@ impl CallName {
                 | Self::LiveOfPrincipal
                 | Self::ClosedTicket
                 | Self::ReviewsOwed
+                | Self::Live
                 | Self::Due
                 | Self::DriftLap
+                | Self::Keep
                 | Self::Inventory
         )
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use curfew_app::console::{LiveGrant, LiveView, Page, ReviewOwed};
 use curfew_app::ports::{
     AccessPort, ClaimWrite, Clock, Commit, CommitWrite, DeniedRequest, DriftLap, Due, EffectError, Failure,
     InventoryPage, Invocation, Ledger, LedgerError, OpenWrite, Ports, Released, Removing, SharedRemoval,
@@ -25,6 +26,9 @@ use crate::world::{Aws, World};
 /// How many principals a page of IAM's inventory has: few, so that laps go over several.
 const INVENTORY_PAGE: usize = 2;
 
+/// How many entries a page of what the console shows has.
+const LIVE_PAGE: usize = 1_000;
+
 /// The clock of one invocation: the world's, or somewhat off.
 #[derive(Clone)]
 pub struct VirtualClock {
@@ -45,6 +49,7 @@ pub struct MemoryPorts {
     id: InvocationId,
     clock: VirtualClock,
     invocation: Invocation,
+    may_give: bool,
 }
 
 impl fmt::Debug for MemoryPorts {
@@ -58,7 +63,13 @@ impl MemoryPorts {
         let clock = VirtualClock { world: world.clone(), skew: SignedDuration::ZERO };
         let lease_until = curfew_domain::window::plus(world.now(), crate::fixtures::LEASE);
         let invocation = Invocation { id: format!("invocation-{}", id.0), lease_until };
-        Self { world, id, clock, invocation }
+        Self { world, id, clock, invocation, may_give: true }
+    }
+
+    /// The same invocation with the permissions of the revoke function: it may take access away and give none.
+    #[must_use]
+    pub fn removing(self) -> Self {
+        Self { may_give: false, ..self }
     }
 
     /// The same invocation with a lease of its own.
@@ -367,6 +378,33 @@ impl Ledger for MemoryPorts {
     }
 }
 
+impl LiveView for MemoryPorts {
+    async fn live(&self, tenant: Option<&TenantId>) -> Result<Page<LiveGrant>, LedgerError> {
+        let tenant = tenant.cloned();
+        self.call(CallName::Live, None, move |aws| {
+            aws.ledger.live(tenant.as_ref()).map(|entries| page(entries, LIVE_PAGE))
+        })
+        .await
+    }
+
+    async fn reviews(&self) -> Result<Page<ReviewOwed>, LedgerError> {
+        self.call(CallName::ReviewsOwed, None, |aws| {
+            aws.ledger.reviews().map(|entries| page(entries, LIVE_PAGE))
+        })
+        .await
+    }
+
+    async fn story(&self, id: &GrantId) -> Result<Option<Story>, LedgerError> {
+        Ledger::story(self, id).await
+    }
+}
+
+fn page<T>(mut entries: Vec<T>, size: usize) -> Page<T> {
+    let truncated = entries.len() > size;
+    entries.truncate(size);
+    Page { entries, unreadable: Vec::new(), truncated }
+}
+
 fn proof(aws: &mut Aws, found: Found) -> Proof {
     Proof { found, at: aws.now, aws_request_id: Some(aws.next_request_id()), unsettled: false }
 }
@@ -376,12 +414,32 @@ fn unsettled(proof: Proof) -> Proof {
     Proof { unsettled: true, ..proof }
 }
 
+/// What whoever may only take access away is told.
+fn may_only_remove(operation: &'static str) -> EffectError {
+    let (code, message) = ("AccessDenied".to_owned(), "it may only take access away".to_owned());
+    EffectError { failure: Failure::Forbidden, operation, code, message }
+}
+
 impl AccessPort for MemoryPorts {
     async fn attach(&self, change: &AccessChange) -> Result<Proof, EffectError> {
-        let wanted = change.clone();
+        let (wanted, may_give) = (change.clone(), self.may_give);
         self.call_tried(CallName::Attach, Some(&change.grant_id), unsettled, move |aws| {
+            if !may_give {
+                return Err(may_only_remove("attach"));
+            }
             let found = aws.iam.attach(&wanted)?;
             Ok(proof(aws, found))
+        })
+        .await
+    }
+
+    async fn keep(&self, change: &AccessChange) -> Result<Proof, EffectError> {
+        if self.may_give {
+            return self.attach(change).await;
+        }
+        let wanted = change.clone();
+        self.call(CallName::Keep, Some(&change.grant_id), move |aws| {
+            if aws.iam.has(&wanted) { Ok(proof(aws, Found::Applied)) } else { Err(may_only_remove("keep")) }
         })
         .await
     }

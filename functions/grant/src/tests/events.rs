@@ -80,9 +80,10 @@ async fn whoever_waits_gets_an_answer_before_lambda_ends_the_function() {
     let mut context = lambda_runtime::Context::default();
     // The time is over, and nobody delivers the call to the ledger that the handler waits for.
     context.deadline = u64::try_from(bench.world.now().as_millisecond()).unwrap();
-    let event = lambda_runtime::LambdaEvent::new(payload, context);
-    let Ok(response) = bench.function.serve(event).await;
-    assert_eq!(response.status_code, 503);
-    assert_eq!(response.headers["retry-after"], "30");
+    let event = lambda_runtime::LambdaEvent::new(json!(payload), context);
+    let Ok(answer) = bench.function.serve(event).await;
+    let response = json!(answer);
+    assert_eq!(response["statusCode"], 503, "{response}");
+    assert_eq!(response["headers"]["retry-after"], "30");
     assert_eq!(bench.calls(), [curfew_testkit::CallName::Open]);
 }

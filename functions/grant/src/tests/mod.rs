@@ -3,6 +3,7 @@
 mod approvals;
 mod changes;
 mod events;
+mod extensions;
 mod guardrails;
 mod refusals;
 mod tickets;
@@ -164,13 +165,14 @@ impl Bench {
         self.world.look(|aws| aws.iam.allows(&ana(), aws.now))
     }
 
-    /// The names of the metrics told so far, with the reason where there is one.
+    /// The names of the metrics told so far, with the reason or the source where there is one.
     fn told(&self) -> Vec<String> {
         let told = self.metrics.lock().unwrap();
         told.iter()
             .map(|line| {
                 let name = line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"].as_str().unwrap();
-                line["Reason"].as_str().map_or_else(|| name.to_owned(), |reason| format!("{name}:{reason}"))
+                let further = line["Reason"].as_str().or(line["Source"].as_str());
+                further.map_or_else(|| name.to_owned(), |further| format!("{name}:{further}"))
             })
             .collect()
     }

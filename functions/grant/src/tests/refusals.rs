@@ -70,10 +70,15 @@ fn an_unverified_caller_writes_nothing_and_learns_nothing() {
         bench.told(),
         [
             "Unverified:signature-mismatch",
+            "SignatureFailures:itsm",
+            // What a stranger calls himself makes no metric.
             "Unverified:unknown-source",
             "Unverified:signature-mismatch",
+            "SignatureFailures:itsm",
             "Unverified:header-missing",
+            "SignatureFailures:itsm",
             "Unverified:too-old",
+            "SignatureFailures:itsm",
         ]
     );
 }

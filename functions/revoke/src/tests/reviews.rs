@@ -67,7 +67,7 @@ fn what_is_owed_is_listed_with_what_it_is_until_it_is_done() {
 
     let story = bench.world.look(|aws| aws.ledger.row(first.id()).unwrap().story().unwrap());
     let last = json!(story.events.last().unwrap());
-    assert_eq!(last["fact"], json!({ "type": "Reviewed", "note": NOTE }));
+    assert_eq!(last["fact"], json!({ "type": "Reviewed", "note": format!("{NOTE} (invocation r-1)") }));
     assert_eq!(last["actor"], json!({ "kind": "operator", "name": "carl@example.com" }));
     bench.assert_promises_kept();
 }

@@ -2,7 +2,7 @@
 //! and without a crash: access never outlasts the later of both ends, and in the end all is as the ledger says.
 
 use curfew_domain::access::Access;
-use curfew_domain::grant::State;
+use curfew_domain::grant::{Grant, State};
 use curfew_domain::ids::GrantId;
 use curfew_domain::request::AccessRequest;
 use curfew_domain::window::{plus, whole_minute_up};
@@ -10,6 +10,7 @@ use curfew_testkit::fixtures::{ANA, catalog, managed_request, principal, request
 use curfew_testkit::{CallName, Choices, Delivery, Fault, explore};
 use jiff::SignedDuration;
 
+use crate::extensions::order;
 use crate::support::{Crash, Life, Played, Racer, Runner, approved_again, closed, minute};
 
 /// Who comes between.
@@ -20,21 +21,32 @@ enum Other {
     Sweep,
     Amendment,
     Ticket,
+    Operator,
 }
 
-/// A change of a grant's end, and when it is asked for.
+/// Who approves a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Source,
+    Operator,
+}
+
+/// A change of a grant's end, who approves it, and when it is asked for.
 #[derive(Debug, Clone, Copy)]
 struct Change {
+    by: By,
     now: i64,
     end: i64,
 }
 
-const EXTENSION: Change = Change { now: 10, end: 120 };
-const SHORTENING: Change = Change { now: 10, end: 30 };
+const EXTENSION: Change = Change { by: By::Source, now: 10, end: 120 };
+const SHORTENING: Change = Change { by: By::Source, now: 10, end: 30 };
 /// At the very end of the window, when the timer fires.
-const AT_THE_END: Change = Change { now: 60, end: 120 };
+const AT_THE_END: Change = Change { by: By::Source, now: 60, end: 120 };
 /// When the sweep takes over from a timer that did not fire.
-const OVERDUE: Change = Change { now: 61, end: 120 };
+const OVERDUE: Change = Change { by: By::Source, now: 61, end: 120 };
+const BY_HAND: Change = Change { by: By::Operator, ..EXTENSION };
+const SHORTENED_BY_HAND: Change = Change { by: By::Operator, ..SHORTENING };
 
 /// What AWS holds is what the ledger says: the window of an active grant, or nothing.
 fn is_agreed(life: &Life, id: &GrantId) -> Result<(), String> {
@@ -53,6 +65,14 @@ fn is_agreed(life: &Life, id: &GrantId) -> Result<(), String> {
     Ok(())
 }
 
+/// A change that has not begun.
+fn changing<'a>(life: &'a Life, asked: &AccessRequest, grant: &Grant, change: Change) -> Box<dyn Racer + 'a> {
+    match change.by {
+        By::Source => Box::new(Runner::new(life.opening(&approved_again(asked, 5, change.end)))),
+        By::Operator => Box::new(Runner::new(life.extending(&order(grant, change.end, "r-1")))),
+    }
+}
+
 /// One change beside somebody else. [`curfew_testkit::checks`] looks at the ends after every step.
 fn race(
     choices: &mut Choices,
@@ -64,12 +84,13 @@ fn race(
     let grant = life.active(asked);
     let id = grant.id();
     life.world.set_time(minute(change.now));
-    let mut changing = Runner::new(life.opening(&approved_again(asked, 5, change.end)));
+    let mut changing = changing(life, asked, &grant, change);
     let mut revoking = Runner::new(life.revoking(id));
     let mut expiring = Runner::new(life.expiring(id));
     let mut sweeping = Runner::new(life.sweeping());
     let mut amending = Runner::new(life.opening(&approved_again(asked, 6, 90)));
     let mut closing = Runner::new(life.closing_ticket(&ticket_closed("CHG-1")));
+    let mut extending = Runner::new(life.extending(&order(&grant, 40, "r-2")));
     let beside: &mut dyn Racer = match other {
         Other::Revocation => &mut revoking,
         Other::Timer => {
@@ -79,8 +100,9 @@ fn race(
         Other::Sweep => &mut sweeping,
         Other::Amendment => &mut amending,
         Other::Ticket => &mut closing,
+        Other::Operator => &mut extending,
     };
-    if life.race(choices, crash, &mut [&mut changing, beside]) == Played::Before {
+    if life.race(choices, crash, &mut [&mut *changing, beside]) == Played::Before {
         return life.sound();
     }
     life.sound()?;
@@ -94,7 +116,7 @@ fn race(
     let told = match other {
         Other::Revocation => revoking.output.is_some(),
         Other::Ticket => true,
-        Other::Timer | Other::Sweep | Other::Amendment => false,
+        Other::Timer | Other::Sweep | Other::Amendment | Other::Operator => false,
     };
     life.ensure(!told || ended, "told as revoked, and live")?;
     is_agreed(life, id)?;
@@ -166,20 +188,49 @@ fn a_shortening_and_another_amendment() {
     every_way(SHORTENING, Other::Amendment);
 }
 
+#[test]
+fn an_operators_extension_and_a_revocation() {
+    every_way(BY_HAND, Other::Revocation);
+}
+
+#[test]
+fn an_operators_extension_and_a_ticket_that_closes() {
+    every_way(BY_HAND, Other::Ticket);
+}
+
+#[test]
+fn an_operators_shortening_and_the_sweep() {
+    every_way(SHORTENED_BY_HAND, Other::Sweep);
+}
+
+#[test]
+fn an_operators_extension_and_a_later_approval() {
+    every_way(BY_HAND, Other::Amendment);
+}
+
+#[test]
+fn an_operators_extension_and_another_operators() {
+    every_way(BY_HAND, Other::Operator);
+}
+
+#[test]
+fn a_later_approval_and_an_operators_shortening() {
+    every_way(EXTENSION, Other::Operator);
+}
+
 /// A change that crashes anywhere, and nobody but the sweep to come after it.
 #[test]
 fn a_change_that_crashes_anywhere_is_made_again_by_the_sweep() {
     let catalog = catalog();
     for asked in [request("CHG-1"), managed_request("CHG-1")] {
-        for change in [EXTENSION, SHORTENING] {
+        for change in [EXTENSION, SHORTENING, BY_HAND, SHORTENED_BY_HAND] {
             let mut resumed = 0;
             let runs = explore(|choices| {
                 let life = Life::of(&catalog);
                 let grant = life.active(&asked);
                 life.world.set_time(minute(change.now));
-                let again = approved_again(&asked, 5, change.end);
-                let mut changing = Runner::new(life.opening(&again));
-                if life.race(choices, Crash::Somebody, &mut [&mut changing]) == Played::Before {
+                let mut changing = changing(&life, &asked, &grant, change);
+                if life.race(choices, Crash::Somebody, &mut [&mut *changing]) == Played::Before {
                     return life.sound();
                 }
                 life.settle();

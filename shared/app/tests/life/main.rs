@@ -11,6 +11,8 @@ mod amendments;
 #[cfg(test)]
 mod closing;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod drift;
@@ -18,6 +20,10 @@ mod drift;
 mod drift_laps;
 #[cfg(test)]
 mod evidence;
+#[cfg(test)]
+mod extension_refusals;
+#[cfg(test)]
+mod extensions;
 #[cfg(test)]
 mod guardrails;
 #[cfg(test)]

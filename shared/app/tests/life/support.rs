@@ -52,13 +52,13 @@ impl Life {
     /// An operator's revocation that has not begun.
     pub(crate) fn revoking<'a>(&'a self, id: &GrantId) -> Task<'a, Result<Revoked, LedgerError>> {
         let id = id.clone();
-        Task::new(async move { revoke(&self.world.invocation(), &id, by_operator()).await })
+        Task::new(async move { revoke(&self.world.invocation().removing(), &id, by_operator()).await })
     }
 
     /// A fired timer's invocation that has not begun.
     pub(crate) fn expiring<'a>(&'a self, id: &GrantId) -> Task<'a, Result<Revoked, LedgerError>> {
         let id = id.clone();
-        Task::new(async move { expire(&self.world.invocation(), &id).await })
+        Task::new(async move { expire(&self.world.invocation().removing(), &id).await })
     }
 
     /// A sweep that has not begun.

@@ -110,6 +110,8 @@ denial_codes! {
     TenantUnreachable => "tenant-unreachable",
     /// The policy is larger than AWS takes for the principal.
     PolicyTooLarge => "policy-too-large",
+    /// An operator changes the grant by hand, and its role takes another approval than theirs, or more than one.
+    OperatorNotEntitled => "operator-not-entitled",
     /// No guardrail permits it.
     NotPermitted => "not-permitted-by-guardrails",
     /// A guardrail forbids it.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 mod basis;
+mod operator;
 
 use super::*;
 use crate::catalog::CatalogFile;

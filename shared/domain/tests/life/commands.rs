@@ -91,7 +91,12 @@ pub(crate) fn amend(plan: Plan) -> Command {
 /// That change, as guardrails permit it.
 pub(crate) fn amend_permitted(permitted: Permitted) -> Command {
     let lease_until = plus(START, LEASE);
-    Command::Amend(Box::new(Amendment { permitted, sweep_grace: SignedDuration::from_secs(60), lease_until }))
+    Command::Amend(Box::new(Amendment {
+        permitted,
+        by: None,
+        sweep_grace: SignedDuration::from_secs(60),
+        lease_until,
+    }))
 }
 
 pub(crate) fn resume(now: Timestamp) -> Command {

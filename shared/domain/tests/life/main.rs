@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod table;

@@ -136,7 +136,12 @@ fn command(kind: &Kind, grant: &Grant, seconds: i64) -> Option<Command> {
             .ok()?;
             let sweep_grace = SignedDuration::from_secs(60);
             let permitted = plan.permitted(if *review { permit_with_review() } else { permit() });
-            Command::Amend(Box::new(Amendment { permitted, sweep_grace, lease_until: plus(now, LEASE) }))
+            Command::Amend(Box::new(Amendment {
+                permitted,
+                by: None,
+                sweep_grace,
+                lease_until: plus(now, LEASE),
+            }))
         }
         Kind::Resume => resume(now),
         Kind::Drift(drift, response) => find_drift(*drift, *response, now),

@@ -342,7 +342,7 @@ impl Engine {
                 return self.free.push(process);
             };
             self.run.timer_invocations += 1;
-            let ports = self.ports(REVOKE_TIMEOUT);
+            let ports = self.ports(REVOKE_TIMEOUT).removing();
             let own = ports.clone();
             let task = Task::new(async move {
                 let revoked = expire(&own, &id).await;
@@ -411,7 +411,7 @@ impl Engine {
     }
 
     fn order(&mut self, id: GrantId) {
-        let ports = self.ports(REVOKE_TIMEOUT);
+        let ports = self.ports(REVOKE_TIMEOUT).removing();
         let own = ports.clone();
         let task = Task::new(async move {
             if let Ok(operator) = OperatorName::new("ops@example.com") {

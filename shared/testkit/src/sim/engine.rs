@@ -342,6 +342,10 @@ impl<'s> Engine<'s> {
         let deadline = plus(self.now, caller.job.timeout());
         let given = plus(deadline, skew);
         let ports = self.world.invocation().skewed(skew).leased(super::work::lease_until(given));
+        let ports = match caller.job {
+            Job::Revoke { .. } | Job::Expire(_) => ports.removing(),
+            Job::Approve { .. } | Job::CloseTicket { .. } | Job::Sweep => ports,
+        };
         let id = ports.id();
         let drift = self.scenario.drift.filter(|_| caller.looks_for_drift());
         let start = Start {
