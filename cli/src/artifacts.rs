@@ -28,11 +28,15 @@ pub enum Function {
     Revoke,
     /// Finishes what is overdue.
     Sweep,
+    /// Carries events to the bus and the archive.
+    Audit,
+    /// Shows who has what now.
+    Console,
 }
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Grant, Self::Revoke, Self::Sweep];
+    pub const ALL: [Self; 5] = [Self::Grant, Self::Revoke, Self::Sweep, Self::Audit, Self::Console];
 
     /// Its binary, and its artifact's name.
     #[must_use]
@@ -41,6 +45,8 @@ impl Function {
             Self::Grant => "grant",
             Self::Revoke => "revoke",
             Self::Sweep => "sweep",
+            Self::Audit => "audit",
+            Self::Console => "console",
         }
     }
 
@@ -51,6 +57,8 @@ impl Function {
             Self::Grant => "GrantFunction",
             Self::Revoke => "RevokeFunction",
             Self::Sweep => "SweepFunction",
+            Self::Audit => "AuditFunction",
+            Self::Console => "ConsoleFunction",
         }
     }
 
@@ -59,7 +67,7 @@ impl Function {
     pub fn reads(self) -> &'static [&'static str] {
         match self {
             Self::Grant => &["catalog", "guardrails", "senders"],
-            Self::Revoke => &[],
+            Self::Revoke | Self::Audit | Self::Console => &[],
             Self::Sweep => &["catalog"],
         }
     }
@@ -69,6 +77,8 @@ impl Function {
             Self::Grant => "curfew-fn-grant",
             Self::Revoke => "curfew-fn-revoke",
             Self::Sweep => "curfew-fn-sweep",
+            Self::Audit => "curfew-fn-audit",
+            Self::Console => "curfew-fn-console",
         }
     }
 }

@@ -212,20 +212,36 @@ struct Said {
     text: String,
 }
 
-/// Reads `An error occurred (Code) when calling the Operation operation: message`.
 fn refusal(call: &str, said: &str) -> AwsError {
-    let parsed = said.split_once("An error occurred (").and_then(|(_, rest)| {
+    let parsed = Refusal::read(said).map(|refusal| AwsError::Refused {
+        operation: refusal.operation.to_owned(),
+        code: refusal.code.to_owned(),
+        message: refusal.message.to_owned(),
+    });
+    parsed.unwrap_or_else(|| AwsError::NotMade { call: call.to_owned(), detail: last_words(said) })
+}
+
+/// AWS's answer, as the command line tells it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusal<'a> {
+    /// The operation, as AWS calls it.
+    pub(crate) operation: &'a str,
+    /// AWS's error code.
+    pub(crate) code: &'a str,
+    /// AWS's own words.
+    pub(crate) message: &'a str,
+}
+
+impl<'a> Refusal<'a> {
+    /// Reads `An error occurred (Code) when calling the Operation operation: message`; none, if it is no answer of AWS.
+    pub(crate) fn read(said: &'a str) -> Option<Self> {
+        let (_, rest) = said.split_once("An error occurred (")?;
         let (code, rest) = rest.split_once(") when calling the ")?;
         let (operation, message) = rest.split_once(" operation")?;
         // After retries: `operation (reached max retries: 2): message`.
         let message = message.split_once(": ").map_or(message, |(_, text)| text);
-        Some(AwsError::Refused {
-            operation: operation.to_owned(),
-            code: code.to_owned(),
-            message: message.trim().to_owned(),
-        })
-    });
-    parsed.unwrap_or_else(|| AwsError::NotMade { call: call.to_owned(), detail: last_words(said) })
+        Some(Self { operation, code, message: message.trim() })
+    }
 }
 
 #[cfg(test)]

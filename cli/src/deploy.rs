@@ -80,6 +80,8 @@ impl Deployment {
             ["cloudformation", "deploy", "--no-fail-on-empty-changeset"].map(OsString::from).to_vec();
         arguments.extend(["--stack-name".into(), plan.name.into()]);
         arguments.extend(["--template-file".into(), template.into_os_string()]);
+        // CloudFormation takes a template of more than 51,200 bytes from a bucket only.
+        arguments.extend(["--s3-bucket", BUCKET].map(OsString::from));
         arguments.extend(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"].map(OsString::from));
         arguments.push("--parameter-overrides".into());
         arguments.push(format!("Architecture={}", architecture()).into());

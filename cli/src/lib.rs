@@ -10,6 +10,8 @@
 //! run: one request ([`simulate`]), a folder of cases ([`cases`]), or all of it against each other ([`check`]). Needs no
 //! network and no stack.
 //!
+//! **Operating**: a deployed stack, by what its functions answer to the operator's own credentials ([`operate`]).
+//!
 //! Must not know: how a grant lives, an AWS SDK. The local stack sees Curfew from the outside, as its users do:
 //! HTTP in front, the `aws` command line behind. Only [`story`] reads the ledger, and only the events.
 
@@ -21,6 +23,7 @@ pub mod deploy;
 pub mod edge;
 pub mod failure;
 pub mod http;
+pub mod operate;
 pub mod playground;
 pub mod progress;
 pub mod python;

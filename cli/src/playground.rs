@@ -70,7 +70,7 @@ impl Playground {
                 guardrails: &workspace.infra("guardrails"),
                 senders: &workspace.infra("senders"),
             },
-            parameters: &[("TenantBoundaryArns", &boundary)],
+            parameters: &[("TenantBoundaryArns", &boundary), ("TenantIds", TENANT)],
         };
         let deployment = Deployment::make(&workspace, &stack, &artifacts, &plan).await?;
         let secret = SigningSecret::generate()?;

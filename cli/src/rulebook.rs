@@ -95,6 +95,22 @@ pub(crate) fn read_folder(folder: &Path, extension: &str) -> Result<Vec<(String,
     Ok(files)
 }
 
+fn parse_catalog(folder: &Path) -> Result<Result<Catalog, Findings>, Unusable> {
+    let files = read_folder(folder, "toml")?;
+    let files: Vec<CatalogFile> = files.into_iter().map(|(name, text)| CatalogFile { name, text }).collect();
+    Ok(Catalog::parse(&files))
+}
+
+/// Reads a catalog alone.
+///
+/// # Errors
+/// [`Unusable`], with all findings if some are errors.
+pub fn read_catalog(folder: &Path) -> Result<Catalog, Unusable> {
+    parse_catalog(folder)?.map_err(|findings| {
+        Unusable::Rules(findings.as_slice().iter().cloned().map(|finding| below(folder, finding)).collect())
+    })
+}
+
 /// Rules as they were read: each part, or what is wrong with it.
 #[derive(Debug)]
 pub struct Draft {
@@ -115,10 +131,7 @@ impl Draft {
     /// # Errors
     /// [`Unusable::Read`]; what is wrong with the files' texts is in the parts.
     pub fn read(folders: &Folders) -> Result<Self, Unusable> {
-        let catalog: Vec<CatalogFile> = read_folder(&folders.catalog, "toml")?
-            .into_iter()
-            .map(|(name, text)| CatalogFile { name, text })
-            .collect();
+        let catalog = parse_catalog(&folders.catalog)?;
         let guardrails: Vec<GuardrailFile> = read_folder(&folders.guardrails, "cedar")?
             .into_iter()
             .map(|(name, text)| GuardrailFile { name, text })
@@ -131,7 +144,7 @@ impl Draft {
             senders.into_iter().map(|(name, text)| SenderFile { name, text }).collect();
         Ok(Self {
             folders: folders.clone(),
-            catalog: Catalog::parse(&catalog),
+            catalog,
             guardrails: CedarGuardrails::parse(&guardrails),
             senders: Senders::parse(&senders),
         })

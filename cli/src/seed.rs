@@ -20,6 +20,9 @@ use crate::webhook::SigningSecret;
 /// The object in every tenant's bucket.
 pub const OBJECT: &str = "orders/2026-11.csv";
 
+/// The tag by which users and roles say whose they are. Without it Curfew may give them nothing.
+pub const TENANT_TAG: &str = "curfew:tenant";
+
 /// A tenant and what is made for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
@@ -121,18 +124,20 @@ impl Tenant {
         })
     }
 
-    /// Makes a person of this tenant: an IAM user without permissions, with its boundary and an access key.
+    /// Makes a person of this tenant: an IAM user without permissions, with its boundary and tag and an access key.
     ///
     /// # Errors
     /// An AWS call failed, be it because the user exists.
     pub async fn person(&self, root: &Aws, user: &str) -> Result<Person, Failure> {
         let boundary = self.boundary_arn();
+        let tag = format!("Key={TENANT_TAG},Value={}", self.name);
         let made = root
-            .call(
-                ["iam", "create-user", "--user-name", user]
-                    .into_iter()
-                    .chain(["--permissions-boundary", &boundary]),
-            )
+            .call(["iam", "create-user", "--user-name", user].into_iter().chain([
+                "--permissions-boundary",
+                &boundary,
+                "--tags",
+                &tag,
+            ]))
             .await?;
         let key = root.call(["iam", "create-access-key", "--user-name", user]).await?;
         Ok(Person {

@@ -7,8 +7,9 @@
 
 use std::fmt;
 
-use curfew_domain::effect::{Found, Proof};
-use curfew_domain::event::{BrokenChain, Chain, DriftResponse, Event, Fact, verify_chain};
+pub(crate) use curfew_app::story::{circumstances, in_words};
+use curfew_domain::effect::Proof;
+use curfew_domain::event::{BrokenChain, Chain, Event, Fact, verify_chain};
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
@@ -129,32 +130,11 @@ impl Story {
 
 impl fmt::Display for Story {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for event in &self.events {
-            if let Fact::Requested { request, .. } = &event.fact {
-                writeln!(
-                    out,
-                    "  asked      {} by ticket {} of {}",
-                    request.requester, request.ticket, request.source
-                )?;
-                writeln!(out, "  because    {}", request.justification)?;
-                for approval in &request.approvals {
-                    writeln!(out, "  approved   {} at {}", approval.approver, approval.at)?;
-                }
-                writeln!(out, "  what       role {} in tenant {}", request.role, request.tenant)?;
-            }
-            if let Fact::Opened { window, access, .. } = &event.fact {
-                writeln!(out, "  as         {access}")?;
-                writeln!(out, "  from       {} until {}", window.starts_at(), window.expires_at())?;
-            }
+        for (name, what) in circumstances(&self.events) {
+            writeln!(out, "  {name:<10} {what}")?;
         }
         for event in &self.events {
-            writeln!(
-                out,
-                "  {}  {:<20} {}",
-                event.at,
-                event.fact.name(),
-                in_words(&event.fact, &event.actor.to_string())
-            )?;
+            writeln!(out, "  {}  {:<20} {}", event.at, event.fact.name(), in_words(event))?;
         }
         write!(
             out,
@@ -164,72 +144,9 @@ impl fmt::Display for Story {
     }
 }
 
-/// What an event says beside its name and time.
-fn in_words(fact: &Fact, actor: &str) -> String {
-    match fact {
-        Fact::Requested { .. } => format!("by {actor}, signature verified"),
-        Fact::Opened { timer, .. } => {
-            format!(
-                "by {actor}: written down before anything changed; its timer will fire at {}",
-                timer.fires_at
-            )
-        }
-        Fact::Activated { attached, timer_set } => {
-            format!("AWS confirmed the access ({}) and the timer ({})", proven(attached), proven(timer_set))
-        }
-        Fact::Extended { change } | Fact::Shortened { change } => {
-            format!(
-                "by {actor}: until {} and no longer until {}; its timer moves to {}",
-                change.to.expires_at(),
-                change.from.expires_at(),
-                change.timer.fires_at
-            )
-        }
-        Fact::ChangeResumed { lease_until } => {
-            format!(
-                "by {actor}: a change that AWS had not confirmed is made again, until {lease_until} at most"
-            )
-        }
-        Fact::DriftFound { drift, response } => {
-            let response = match response {
-                DriftResponse::Close => "the grant is ended",
-                DriftResponse::Restore => "it is put back",
-                DriftResponse::Remove => "it is removed",
-            };
-            format!("by {actor}: what AWS holds is {drift}, and Curfew did not do it; {response}")
-        }
-        Fact::DriftRemoved { access } => format!("AWS confirmed that it is gone ({})", proven(access)),
-        Fact::Expired {} => format!("by {actor}"),
-        Fact::ReviewOwed { reason } => format!("somebody has to look at it afterwards: {reason}"),
-        Fact::Reviewed { note } => format!("by {actor}: {note}"),
-        Fact::RevocationRequested { reason } | Fact::OpeningFailed { reason } => {
-            format!("by {actor}: {reason}")
-        }
-        Fact::RevocationFailed { error, retry_at, .. } => {
-            format!("by {actor}: {error}; tried again at {retry_at}")
-        }
-        Fact::Revoked { outcome, access, .. } => {
-            format!("{outcome}; AWS confirmed that the access is gone ({})", proven(access))
-        }
-    }
-}
-
-fn proven(proof: &Proof) -> String {
-    let found = match proof.found {
-        Found::Applied if proof.unsettled => "made, at the second try",
-        Found::Applied => "made",
-        Found::Deleted => "deleted",
-        Found::Absent => "not there",
-        Found::HeldByOthers => "still held by other grants",
-    };
-    match &proof.aws_request_id {
-        Some(id) => format!("{found}, request {id}"),
-        None => found.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use curfew_domain::effect::Found;
     use curfew_domain::event::Actor;
     use curfew_domain::grant::Outcome;
     use curfew_domain::ids::GrantId;

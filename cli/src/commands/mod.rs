@@ -2,13 +2,25 @@
 
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod export;
+pub(crate) mod extend;
+pub(crate) mod grants;
 pub(crate) mod local;
+pub(crate) mod report;
+pub(crate) mod review;
+pub(crate) mod revoke;
+pub(crate) mod show;
 pub(crate) mod simulate;
 pub(crate) mod test;
+pub(crate) mod verify;
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+use curfew_cli::operate::reply::good;
+use curfew_cli::operate::words::json;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How a subcommand ends.
@@ -50,4 +62,23 @@ pub(crate) fn tell(text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome,
     }
+}
+
+/// Tells what a function answered: as it is, or in words. That it said no is no success.
+///
+/// # Errors
+/// It said no and nobody asked for JSON, or the answer can't be read.
+pub(crate) fn answered<T: DeserializeOwned>(
+    function: &str,
+    answer: &Value,
+    as_json: bool,
+    in_words: impl FnOnce(&T) -> String,
+) -> Judged {
+    let read = good::<T>(function, answer);
+    if as_json && answer.get("ok").is_some_and(Value::is_boolean) {
+        tell(&json(answer)?)?;
+        return Ok(if read.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    tell(&in_words(&read?))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,77 @@
+//! `curfew export`: a copy of the archive.
+
+use std::path::{Path, PathBuf};
+
+use curfew_cli::operate::archive::{Days, bucket, copy, end_of, midnight};
+use curfew_cli::operate::reach::Reach;
+use curfew_cli::operate::trouble::Trouble;
+use curfew_cli::operate::words::json;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::json;
+
+use super::{Outcome, print};
+
+/// Its arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The folder to copy into; what is there already is not copied again.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// The first day to copy (UTC), like `2026-10-01`; the first there is, if not given.
+    #[arg(long, value_name = "DAY")]
+    from: Option<Date>,
+    /// The last day to copy (UTC), all of it; the last there is, if not given.
+    #[arg(long, value_name = "DAY")]
+    to_date: Option<Date>,
+    /// The archive; as the stack says, if not given.
+    #[arg(long, value_name = "S3-URL")]
+    archive: Option<String>,
+    /// Answer as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// Copies it, and says how to verify the copy.
+pub(crate) async fn run(arguments: Arguments) -> Outcome {
+    let days = Days { from: arguments.from, to: arguments.to_date };
+    let reached = arguments.reach.reached()?;
+    // Before the copy begins: what is written while it is made need not be in it.
+    let begun = arguments.reach.now();
+    let archive = bucket(&reached, arguments.archive.as_deref()).await?;
+    let copied = copy(&reached, &archive, &arguments.to, days, begun).await?;
+    let verify = command(&arguments.to, days, begun)?;
+    if arguments.json {
+        let told = json!({
+            "archive": format!("s3://{archive}"), "to": arguments.to, "keys": copied.keys,
+            "checkpoints": copied.checkpoints, "events": copied.events, "verify": verify,
+        });
+        print(&json(&told)?)?;
+    } else {
+        print(&format!(
+            "fetched {} keys, {} checkpoints and {} objects of records that were not there yet\nprove that it is whole: {}",
+            copied.keys,
+            copied.checkpoints,
+            copied.events,
+            verify.join(" ")
+        ))?;
+    }
+    Ok(())
+}
+
+/// The command that verifies the copy, but for the key.
+fn command(to: &Path, days: Days, begun: Timestamp) -> Result<Vec<String>, Trouble> {
+    let as_of = match days.to {
+        Some(day) => end_of(day)?.min(begun),
+        None => begun,
+    };
+    let mut words = ["curfew", "verify", &to.display().to_string(), "--as-of", &as_of.to_string()]
+        .map(str::to_owned)
+        .to_vec();
+    if let Some(day) = days.from {
+        words.extend(["--expired-until".to_owned(), midnight(day)?.to_string()]);
+    }
+    Ok(words)
+}
