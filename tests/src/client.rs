@@ -209,7 +209,16 @@ impl Client {
     /// # Errors
     /// AWS refused.
     pub async fn assume(&self, role_arn: &str) -> Result<Self, Refused> {
-        let parameters = [("RoleArn", role_arn), ("RoleSessionName", "test-session")];
+        self.assume_with(role_arn, &[]).await
+    }
+
+    /// A session of a role, with more of `AssumeRole`'s parameters.
+    ///
+    /// # Errors
+    /// AWS refused.
+    pub async fn assume_with(&self, role_arn: &str, more: &[(&str, &str)]) -> Result<Self, Refused> {
+        let mut parameters = vec![("RoleArn", role_arn), ("RoleSessionName", "test-session")];
+        parameters.extend_from_slice(more);
         let said = self.query("sts", "AssumeRole", &parameters).await?;
         let credentials = Credentials {
             access_key_id: tag(&said, "AccessKeyId"),

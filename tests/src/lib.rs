@@ -15,6 +15,7 @@
 
 pub mod approval;
 pub mod catalog;
+pub mod charges;
 pub mod client;
 pub mod curfew;
 pub mod lambda;

@@ -1,6 +1,7 @@
-//! People: each has IAM principals without any permission, the tenant's boundary on them, and keys of their own.
+//! People: each has IAM principals without any permission, the tenant's boundary and tag on them, and keys of their own.
 
 use curfew_cli::aws::Credentials;
+use curfew_cli::seed::{TENANT_TAG, Tenant};
 
 use crate::catalog::Kind;
 use crate::client::{Client, Refused, tag};
@@ -19,28 +20,21 @@ pub struct Person {
 }
 
 impl Person {
-    /// Makes the principals of the `n`-th person of a kind. `root` is that of their account.
+    /// Makes the principals of the `n`-th person of a kind in a tenant. `root` is that of its account.
     ///
     /// # Panics
     /// IAM refused.
-    pub async fn make(
-        root: &Client,
-        endpoint: String,
-        kind: Kind,
-        n: usize,
-        account: &str,
-        boundary: &str,
-    ) -> Self {
-        let name = kind.name(n);
+    pub async fn make(root: &Client, endpoint: String, kind: Kind, n: usize, tenant: &Tenant) -> Self {
+        let (name, account) = (kind.name(n), tenant.account());
         // A role's owner needs a user to assume it with: one that may do that and nothing else, and that is in
         // nobody's catalog.
         let user = if kind == Kind::Role { format!("{name}-login") } else { name.clone() };
-        let boundary_of_user = (kind != Kind::Role).then_some(boundary);
-        let keys = user_with_keys(root, endpoint, &user, boundary_of_user).await.expect("an IAM user");
+        let tenant_of_user = (kind != Kind::Role).then_some(tenant);
+        let keys = user_with_keys(root, endpoint, &user, tenant_of_user).await.expect("an IAM user");
         let user_arn = format!("arn:aws:iam::{account}:user/{user}");
         let role = match kind {
             Kind::Role | Kind::Both => {
-                Some(role_of(root, &name, account, &user_arn, boundary).await.expect("an IAM role"))
+                Some(role_of(root, &name, tenant, &user_arn).await.expect("an IAM role"))
             }
             Kind::User | Kind::Abroad => None,
         };
@@ -72,10 +66,11 @@ async fn user_with_keys(
     root: &Client,
     endpoint: String,
     user: &str,
-    boundary: Option<&str>,
+    tenant: Option<&Tenant>,
 ) -> Result<Client, Refused> {
+    let boundary = tenant.map(Tenant::boundary_arn).unwrap_or_default();
     let mut parameters = vec![("UserName", user)];
-    parameters.extend(boundary.map(|boundary| ("PermissionsBoundary", boundary)));
+    parameters.extend(tenant.map(|tenant| of_tenant(tenant, &boundary)).into_iter().flatten());
     root.query("iam", "CreateUser", &parameters).await?;
     let key = root.query("iam", "CreateAccessKey", &[("UserName", user)]).await?;
     let credentials = Credentials {
@@ -84,6 +79,15 @@ async fn user_with_keys(
         session_token: None,
     };
     Ok(Client::new(endpoint, credentials))
+}
+
+/// What makes a user or role one of a tenant.
+fn of_tenant<'a>(tenant: &'a Tenant, boundary: &'a str) -> [(&'static str, &'a str); 3] {
+    [
+        ("PermissionsBoundary", boundary),
+        ("Tags.member.1.Key", TENANT_TAG),
+        ("Tags.member.1.Value", tenant.name()),
+    ]
 }
 
 async fn allow_to_assume(root: &Client, user: &str, role: &str) -> Result<(), Refused> {
@@ -96,20 +100,15 @@ async fn allow_to_assume(root: &Client, user: &str, role: &str) -> Result<(), Re
     root.query("iam", "PutUserPolicy", &parameters).await.map(drop)
 }
 
-async fn role_of(
-    root: &Client,
-    name: &str,
-    account: &str,
-    user_arn: &str,
-    boundary: &str,
-) -> Result<String, Refused> {
+async fn role_of(root: &Client, name: &str, tenant: &Tenant, user_arn: &str) -> Result<String, Refused> {
     let trust = serde_json::json!({
         "Version": "2012-10-17",
         "Statement": [{ "Effect": "Allow", "Principal": { "AWS": user_arn }, "Action": "sts:AssumeRole" }],
     });
     let trust = trust.to_string();
-    let parameters =
-        [("RoleName", name), ("AssumeRolePolicyDocument", &trust), ("PermissionsBoundary", boundary)];
+    let boundary = tenant.boundary_arn();
+    let mut parameters = vec![("RoleName", name), ("AssumeRolePolicyDocument", &trust)];
+    parameters.extend(of_tenant(tenant, &boundary));
     root.query("iam", "CreateRole", &parameters).await?;
-    Ok(format!("arn:aws:iam::{account}:role/{name}"))
+    Ok(format!("arn:aws:iam::{}:role/{name}", tenant.account()))
 }

@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use curfew_app::ports::{Clock, Invocation};
-use curfew_aws::{Aws, AwsPorts, AwsServices, AwsSettings, TimerTarget};
+use curfew_aws::{Aws, AwsPorts, AwsServices, AwsSettings, May, TimerTarget};
 use curfew_cli::stack::REGION;
 use curfew_domain::catalog::{Catalog, CatalogFile};
 use curfew_domain::decision::{DecisionFacts, Permit, Permitted, Plan, decide};
@@ -65,6 +65,7 @@ pub fn ports(world: &World, curfew: &Curfew) -> AwsPorts<WallClock> {
             scheduler_role_arn: own("nobody"),
             dlq_arn: None,
         }),
+        may: May::Give,
     };
     let aws = Arc::new(Aws::from_config(config));
     let services = AwsServices::new(Arc::clone(&aws), settings, Arc::new(WallClock));

@@ -196,8 +196,7 @@ impl World {
         };
         assert!(n <= PEOPLE, "more people are needed: raise `catalog::PEOPLE`");
         let tenant = if kind == Kind::Abroad { &self.globex } else { &self.acme };
-        let (account, boundary) = (tenant.account(), tenant.boundary_arn());
-        Person::make(&self.root_of(account), self.stack.endpoint(), kind, n, account, &boundary).await
+        Person::make(&self.root_of(tenant.account()), self.stack.endpoint(), kind, n, tenant).await
     }
 
     /// A Curfew that tests share.
@@ -224,11 +223,15 @@ impl World {
         let boundary = self.acme.boundary_arn();
         let agent = catalog::agent_role_arn(name);
         let managed = self.auditor_policy(&self.acme);
+        let tenants = format!("{ACME},{}", catalog::INITECH);
         let mut all = vec![
             ("TenantBoundaryArns", &*boundary),
+            ("TenantIds", &*tenants),
             ("AgentRoleArns", &*agent),
             ("ManagedPolicyArns", &*managed),
             ("DeletionProtection", "false"),
+            ("ArchiveRetentionDays", "1"),
+            ("AuditBatchSeconds", "1"),
         ];
         all.extend_from_slice(parameters);
         let contents = Contents { catalog: &folder, guardrails: &guardrails, senders: &senders };
@@ -264,17 +267,23 @@ impl World {
         folder
     }
 
-    /// Deploys `infra/agent-role.yaml` in the account of [`GLOBEX`], for one Curfew.
+    /// Deploys `infra/tenant.yaml` in the account of [`GLOBEX`], for one Curfew. Its people carry the boundary that they
+    /// were made with; the one of the template counts beside it.
     async fn deploy_agent(&self, curfew: &Curfew) {
         let name = &curfew.deployment.name;
-        let template = self.workspace.root().join("infra").join("agent-role.yaml");
-        let roles =
-            ["GrantRoleArn", "RevokeRoleArn", "SweepRoleArn"].map(|output| curfew.output(output)).join(",");
+        let template = self.workspace.root().join("infra").join("tenant.yaml");
+        let role = |output: &str| format!("{output}={}", curfew.output(output));
         let parameters = [
             format!("RoleName={}", catalog::agent_role_name(name)),
-            format!("CurfewRoleArns={roles}"),
+            role("GrantRoleArn"),
+            role("RevokeRoleArn"),
+            role("SweepRoleArn"),
+            format!("CurfewStackName={name}"),
+            format!("TenantId={GLOBEX}"),
             format!("ExternalId={EXTERNAL_ID}"),
-            format!("TenantBoundaryArns={}", self.globex.boundary_arn()),
+            // More than anybody should list: what the boundary denies, it has to deny by itself.
+            "GrantableActions=s3:*,dynamodb:*,iam:*,sts:*".to_owned(),
+            format!("AnotherBoundaryArn={}", self.globex.boundary_arn()),
             format!("ManagedPolicyArns={}", self.auditor_policy(&self.globex)),
         ];
         let (template, stack) = (template.display().to_string(), catalog::agent_role_name(name));

@@ -13,7 +13,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("curfew-intake", &["curfew-domain"]),
     // Carries out the questions that intake has to a source.
     ("curfew-itsm", &["curfew-intake"]),
-    ("curfew-aws", &["curfew-domain", "curfew-app"]),
+    // Evidence outside the ledger: what happened becomes records, a sealed archive, reports.
+    ("curfew-audit", &["curfew-domain", "curfew-app"]),
+    ("curfew-aws", &["curfew-domain", "curfew-app", "curfew-audit"]),
     ("curfew-runtime", &["curfew-domain", "curfew-app"]),
     ("curfew-testkit", &["curfew-domain", "curfew-app"]),
     (
@@ -28,14 +30,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "curfew-runtime",
         ],
     ),
+    ("curfew-fn-audit", &["curfew-domain", "curfew-app", "curfew-audit", "curfew-aws", "curfew-runtime"]),
+    ("curfew-fn-console", FUNCTION),
     ("curfew-fn-revoke", FUNCTION),
     ("curfew-fn-sweep", FUNCTION),
     // Speaks to what is deployed from the outside, as its users do; and judges rules by the code that the functions run.
-    ("curfew-cli", &["curfew-domain", "curfew-app", "curfew-guard", "curfew-intake"]),
+    ("curfew-cli", &["curfew-domain", "curfew-app", "curfew-audit", "curfew-guard", "curfew-intake"]),
     // Plays the simulation, and mutates code as text.
     ("curfew-sim", &["curfew-testkit"]),
     // What reads anything from outside. No member of the workspace, and held to its rules all the same.
     ("curfew-fuzz", &["curfew-domain", "curfew-guard", "curfew-intake"]),
+    // The templates as data, and nothing of the code. No member either.
+    ("curfew-terraform", &[]),
     // On top of everything.
     (
         "curfew-tests",
@@ -43,10 +49,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "curfew-domain",
             "curfew-app",
             "curfew-intake",
+            "curfew-audit",
             "curfew-aws",
             "curfew-runtime",
             "curfew-testkit",
             "curfew-cli",
+            // What a button sends is read by the function that it calls.
+            "curfew-fn-console",
+            "curfew-fn-grant",
+            "curfew-fn-revoke",
         ],
     ),
 ];

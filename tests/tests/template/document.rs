@@ -9,8 +9,13 @@ use serde_json::{Map, Value, json};
 pub(crate) fn template(file: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("infra").join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let documents = Yaml::load_from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let [document] = documents.as_slice() else { panic!("{} is one document", path.display()) };
+    parsed(&text)
+}
+
+/// A template's text.
+pub(crate) fn parsed(text: &str) -> Value {
+    let documents = Yaml::load_from_str(text).unwrap_or_else(|error| panic!("no YAML: {error}"));
+    let [document] = documents.as_slice() else { panic!("a template is one document") };
     json_of(document)
 }
 

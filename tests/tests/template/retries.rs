@@ -219,7 +219,9 @@ fn row(trouble: Trouble) -> Row {
                 Log("AWS did not confirm it yet"),
                 Log("the sweep could not finish"),
                 Metric("RevocationFailures"),
+                Metric("OldestUnprovenSeconds"),
                 Alarm("AccessNotRemoved"),
+                Alarm("RemovalUnproven"),
             ],
         ),
         Trouble::LapLost => (
@@ -233,6 +235,7 @@ fn row(trouble: Trouble) -> Row {
                 Log("a due item is unreadable"),
                 Metric("RevocationFailures"),
                 Alarm("AccessNotRemoved"),
+                Alarm("RemovalUnproven"),
                 Words(
                     "each minute until somebody has put the item right; all others are worked on meanwhile",
                 ),
@@ -241,6 +244,33 @@ fn row(trouble: Trouble) -> Row {
         Trouble::DriftUnchecked => (
             "An account can't be compared with the ledger",
             &[Metric("DriftUnchecked"), Alarm("DriftUnchecked")],
+        ),
+        Trouble::RecordNotDelivered => (
+            "The ledger, the archive or the bus does not take part in carrying an event on",
+            &[
+                Log("records were not delivered and have to come again"),
+                Metric("DeliveryFailures"),
+                Alarm("ArchiveBehind"),
+                Words("at last, queue `FailedInvocations`"),
+                Alarm("InvocationsFailed"),
+            ],
+        ),
+        Trouble::RecordUnreadable => (
+            "An event can't be read, or is refused for what it is",
+            &[
+                Log("records that can't be delivered are in the queue of unreadable records"),
+                Metric("RecordsSetAside"),
+                Alarm("RecordsUnreadable"),
+            ],
+        ),
+        Trouble::CheckpointMissed => (
+            "The archive can't be sealed",
+            &[
+                Log("the archive could not be sealed"),
+                Metric("CheckpointAgeSeconds"),
+                Alarm("CheckpointsMissing"),
+                Alarm("InvocationsFailed"),
+            ],
         ),
     };
     Row { what, seen }
@@ -293,10 +323,24 @@ fn who(retrier: Retrier) -> (&'static str, String) {
         Retrier::Lambda => (
             "Lambda",
             format!(
-                "timers only: {} more tries, after one minute and two, within {}; then the queue `FailedInvocations`",
+                "timers: {} more tries, after one minute and two, within {}; checkpoints: {}, within {}; then the queue \
+                 `FailedInvocations`",
                 retry::TIMER_INVOCATION_RETRIES,
-                said(retry::TIMER_INVOCATION_AGE)
+                said(retry::TIMER_INVOCATION_AGE),
+                retry::CHECKPOINT_INVOCATION_RETRIES,
+                said(retry::CHECKPOINT_INVOCATION_AGE)
             ),
+        ),
+        Retrier::Stream => (
+            "the stream",
+            format!(
+                "hands over again what was not delivered, for {}; then the queue `FailedInvocations`",
+                said(retry::STREAM_RECORD_AGE)
+            ),
+        ),
+        Retrier::NextCheckpoint => (
+            "the next checkpoint",
+            format!("every {}: it seals all that is not sealed", said(retry::CHECKPOINT_EVERY)),
         ),
         Retrier::NextLap => (
             "the next lap",
@@ -320,7 +364,7 @@ fn who(retrier: Retrier) -> (&'static str, String) {
     }
 }
 
-const RETRIERS: [Retrier; 9] = [
+const RETRIERS: [Retrier; 11] = [
     Retrier::Sdk,
     Retrier::LedgerSdk,
     Retrier::Invocation,
@@ -329,6 +373,8 @@ const RETRIERS: [Retrier; 9] = [
     Retrier::Lambda,
     Retrier::NextLap,
     Retrier::SweepWithPauses,
+    Retrier::Stream,
+    Retrier::NextCheckpoint,
     Retrier::Operator,
 ];
 
@@ -360,8 +406,8 @@ whoever fails, *inline* access ends by the dates in its policy.
         "
 ## What
 
-*Who tries again* is in the order in which they come to it. What an operator does about an alarm is in
-[operators.md](operators.md#alarms).
+*Who tries again* is in the order in which they come to it. What an operator does about an alarm is in its
+[runbook](runbooks/README.md).
 
 | failure | who tries again | what an operator sees |
 |---|---|---|
@@ -388,12 +434,14 @@ whoever fails, *inline* access ends by the dates in its policy.
         ("the HTTP API's patience with it", retry::API_TIMEOUT),
         ("the revoke function", retry::REVOKE_TIMEOUT),
         ("a lap of the sweep", retry::SWEEP_TIMEOUT),
+        ("the audit function", retry::AUDIT_TIMEOUT),
         ("no more work is begun, before an invocation's end", retry::WIND_DOWN),
         ("calls of AWS are given up, before it", retry::CALL_MARGIN),
         ("the caller is answered, before it", retry::ANSWER_MARGIN),
         ("a request may still land, after it: the rest of a lease", retry::LEASE_GRACE),
         ("a closed ticket is the sweep's, after its webhook", retry::TICKET_DUE_AFTER),
         ("a webhook secret that can't be fetched is served on", retry::SECRET_SERVED_FOR),
+        ("what was just archived is left to the next checkpoint", retry::CHECKPOINT_MARGIN),
     ];
     page.push_str("\n## Time limits\n\n| what | how long |\n|---|---|\n");
     for (what, limit) in limits {
@@ -453,7 +501,7 @@ fn sources() -> String {
 fn what_an_operator_is_said_to_see_is_there_to_be_seen() {
     let (template, sources) = (template("template.yaml"), sources());
     let alarms = resources(&template, "AWS::CloudWatch::Alarm");
-    let operators = std::fs::read_to_string(root().join("docs/operators.md")).unwrap();
+    let runbooks = std::fs::read_to_string(root().join("docs/runbooks/README.md")).unwrap();
     for trouble in Trouble::ALL {
         let Row { what, seen } = row(trouble);
         assert!(!seen.is_empty(), "{what}");
@@ -468,8 +516,8 @@ fn what_an_operator_is_said_to_see_is_there_to_be_seen() {
                         alarms.iter().any(|(alarm, _)| alarm == name),
                         "{what}: there is no alarm {name}"
                     );
-                    // And the page for operators says what to do.
-                    assert!(operators.contains(&format!("| `{name}` |")), "{what}: what to do about {name}?");
+                    // And a page says what to do.
+                    assert!(runbooks.contains(&format!("| {name} |")), "{what}: what to do about {name}?");
                 }
                 Words(words) => assert!(!words.is_empty()),
             }

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 
 use curfew_domain::transition::CLOSER_HEADSTART;
 use curfew_runtime::config::{
-    CommonConfig, DRIFT_EVERY_DEFAULT, DRIFT_MARGIN_DEFAULT, GrantConfig, SOURCE_PER_MINUTE_DEFAULT,
-    SWEEP_GRACE_DEFAULT, SweepConfig,
+    AuditConfig, CommonConfig, ConsoleConfig, DRIFT_EVERY_DEFAULT, DRIFT_MARGIN_DEFAULT, GrantConfig,
+    SOURCE_PER_MINUTE_DEFAULT, SWEEP_GRACE_DEFAULT, SweepConfig,
 };
 use curfew_runtime::invocation::{LEASE_GRACE, WIND_DOWN};
 use curfew_runtime::telemetry::LOG_VARIABLE;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::document::{possibilities, resources, template};
+use crate::document::{listed, possibilities, resources, template};
 
 #[test]
 fn the_ledger_is_encrypted_and_outlives_mistakes() {
@@ -30,9 +30,21 @@ fn the_ledger_is_encrypted_and_outlives_mistakes() {
     let protects = json!({ "Fn::Equals": [{ "Ref": "DeletionProtection" }, "true"] });
     assert_eq!(template["Conditions"]["ProtectsLedger"], protects);
     assert_eq!(template["Parameters"]["DeletionProtection"]["Default"], "true");
-    // Found through an index, decided on the item: nothing of it is copied.
+    // Found through an index, decided on the item: nothing of it is copied but what the console shows, and of that nothing
+    // that changes without the console's having to show it.
     for index in properties["GlobalSecondaryIndexes"].as_array().expect("indexes") {
-        assert_eq!(index["Projection"]["ProjectionType"], "KEYS_ONLY", "{index}");
+        let projection = &index["Projection"];
+        if ["live_by_tenant", "reviews"].contains(&index["IndexName"].as_str().unwrap_or_default()) {
+            assert_eq!(projection["ProjectionType"], "INCLUDE", "{index}");
+            for inner in ["grant", "claim", "version", "due_order", "lease_until"] {
+                assert!(
+                    !listed(&projection["NonKeyAttributes"]).contains(&&json!(inner)),
+                    "{index}: {inner}"
+                );
+            }
+        } else {
+            assert_eq!(*projection, json!({ "ProjectionType": "KEYS_ONLY" }), "{index}");
+        }
     }
 }
 
@@ -75,6 +87,10 @@ fn functions_are_told_what_they_read_and_nothing_else() {
         let defaults = ["AWS_LAMBDA_FUNCTION_NAME"].map(str::to_owned);
         everyone.iter().cloned().chain(own).chain(defaults).collect()
     };
+    let logging = |mut asked: BTreeSet<String>| {
+        asked.insert(LOG_VARIABLE.to_owned());
+        asked
+    };
     let packaged = |mut asked: BTreeSet<String>, folders: &[&str]| {
         assert!(asked.remove("LAMBDA_TASK_ROOT") && folders.iter().all(|folder| asked.remove(*folder)));
         asked.insert(LOG_VARIABLE.to_owned());
@@ -85,9 +101,14 @@ fn functions_are_told_what_they_read_and_nothing_else() {
     assert_eq!(set("GrantFunction"), grant);
     let sweep = asked(|lookup| drop(SweepConfig::read(lookup)));
     assert_eq!(set("SweepFunction"), packaged(sweep, &["CURFEW_CATALOG"]));
-    let mut closer = asked(|lookup| drop(CommonConfig::read(lookup)));
-    closer.insert(LOG_VARIABLE.to_owned());
-    assert_eq!(set("RevokeFunction"), closer);
+    assert_eq!(set("RevokeFunction"), logging(asked(|lookup| drop(CommonConfig::read(lookup)))));
+    // It tells no metrics, and so need not know what it is called.
+    let mut console = logging(asked(|lookup| drop(ConsoleConfig::read(lookup))));
+    console.insert("AWS_LAMBDA_FUNCTION_NAME".to_owned());
+    assert_eq!(set("ConsoleFunction"), console);
+    let mut audit = logging(asked(|lookup| drop(AuditConfig::read(lookup))));
+    assert!(audit.remove("AWS_REGION"), "Lambda's own, too");
+    assert_eq!(set("AuditFunction"), audit);
 }
 
 /// Whoever starts a function without the template gets what the template says.
@@ -127,17 +148,41 @@ fn functions_end_before_whoever_waits_for_them_gives_up() {
     assert_eq!(sweep["EventInvokeConfig"]["MaximumRetryAttempts"], 0, "the next lap is the retry");
 }
 
+/// What one function uses up must not stop another, least of all what ends access.
+#[test]
+fn every_function_has_its_part_of_the_accounts_concurrency() {
+    let template = template("template.yaml");
+    for (name, function) in resources(&template, "AWS::Serverless::Function") {
+        let short = name.strip_suffix("Function").expect("a function's name");
+        let parameter = format!("{short}ReservedConcurrency");
+        let reserved = json!({
+            "Fn::If": [format!("ReservesFor{short}"), { "Ref": parameter }, { "Ref": "AWS::NoValue" }],
+        });
+        assert_eq!(function["Properties"]["ReservedConcurrentExecutions"], reserved, "{name}");
+        let default = template["Parameters"][&parameter]["Default"].as_str().unwrap_or_default();
+        assert!(default.parse::<u16>().is_ok_and(|some| some > 0), "{name}: {default:?}");
+        // 0 would switch off what ends access, or what keeps the evidence.
+        if ["RevokeFunction", "SweepFunction", "AuditFunction"].contains(&name) {
+            let pattern = &template["Parameters"][&parameter]["AllowedPattern"];
+            assert_eq!(pattern, "^([1-9][0-9]{0,3})?$", "{name}");
+        }
+    }
+    // A lap may begin while Lambda still clears away the one before.
+    assert_eq!(template["Parameters"]["SweepReservedConcurrency"]["Default"], "2");
+}
+
 /// A failure that nobody is told of is none that anybody mends.
 #[test]
 fn every_function_logs_where_logs_are_kept_and_failures_have_a_queue_and_an_alarm() {
     let template = template("template.yaml");
     let functions = resources(&template, "AWS::Serverless::Function");
-    assert_eq!(functions.len(), 3);
+    assert_eq!(functions.len(), 5);
     for (name, function) in functions {
         let group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"].as_str().expect("a log group");
         let retention = &template["Resources"][group]["Properties"]["RetentionInDays"];
         assert_eq!(*retention, json!({ "Ref": "LogRetentionDays" }), "{name}");
-        if name != "GrantFunction" {
+        // API Gateway waits for `grant`, the dashboard and the terminal wait for `console`.
+        if name != "GrantFunction" && name != "ConsoleFunction" {
             let failed =
                 &function["Properties"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"];
             assert_eq!(*failed, json!({ "Fn::GetAtt": "FailedInvocations.Arn" }), "{name}");

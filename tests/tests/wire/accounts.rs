@@ -1,4 +1,4 @@
-//! Tenants in other accounts, reached by the agent role of `infra/agent-role.yaml`.
+//! Tenants in other accounts, reached by the agent role of `infra/tenant.yaml`.
 
 use curfew_tests::{Approval, Flavour, ticket_closed, world};
 

@@ -24,7 +24,7 @@ fn approved_again(approval: &Approval, seconds: i64) -> Approval {
 }
 
 /// When the grant's timer fires, as Scheduler or EventBridge says it.
-async fn timer_of(world: &World, curfew: &Curfew, flavour: Flavour, id: &str) -> Value {
+pub(crate) async fn timer_of(world: &World, curfew: &Curfew, flavour: Flavour, id: &str) -> Value {
     let root = world.root();
     let said = match flavour {
         Flavour::Rules => {
@@ -40,7 +40,7 @@ async fn timer_of(world: &World, curfew: &Curfew, flavour: Flavour, id: &str) ->
     said["ScheduleExpression"].clone()
 }
 
-fn timer_at(flavour: Flavour, time: Timestamp) -> String {
+pub(crate) fn timer_at(flavour: Flavour, time: Timestamp) -> String {
     match flavour {
         Flavour::Rules => time.strftime("cron(%-M %-H %-d %-m ? %Y)").to_string(),
         _ => format!("at({})", time.strftime("%Y-%m-%dT%H:%M:%S")),
@@ -48,7 +48,7 @@ fn timer_at(flavour: Flavour, time: Timestamp) -> String {
 }
 
 /// One policy, of this grant, that ends then.
-async fn assert_ends_in_iam(world: &World, principal: &str, id: &str, ends: Timestamp) {
+pub(crate) async fn assert_ends_in_iam(world: &World, principal: &str, id: &str, ends: Timestamp) {
     let name = format!("curfew-{id}");
     assert_eq!(world.root().inline_policies(principal).await, Ok(vec![name.clone()]));
     let document = world.root().inline_policy(principal, &name).await.expect("a policy");

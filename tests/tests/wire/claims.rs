@@ -76,6 +76,7 @@ impl Theatre<'_> {
                 let active = self.activated(opened).await;
                 let amendment = Amendment {
                     permitted: permitted(approved(SHORTENED_SECONDS, later(OPENED, 5))),
+                    by: None,
                     sweep_grace: SignedDuration::from_secs(60),
                     lease_until: later(OPENED, LEASE_SECONDS),
                 };

@@ -8,9 +8,13 @@ mod accounts;
 #[cfg(test)]
 mod amendments;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod claims;
 #[cfg(test)]
 mod drift;
+#[cfg(test)]
+mod extend;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
@@ -29,5 +33,7 @@ mod senders;
 mod support;
 #[cfg(test)]
 mod sweep;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod webhooks;

@@ -54,7 +54,12 @@ async fn an_operator_ends_a_grant_from_the_command_line() {
     let asked =
         record.events.iter().find(|event| event.fact.name() == "RevocationRequested").expect("an event");
     assert_eq!(asked.actor.to_string(), "operator olga@example.test");
-    assert_eq!(json!(asked.fact)["reason"], "incident INC0010023 is over");
+    let reason = json!(asked.fact)["reason"].as_str().expect("words").to_owned();
+    let invocation =
+        reason.strip_prefix("incident INC0010023 is over (invocation ").and_then(|id| id.strip_suffix(')'));
+    let invocation = invocation.expect("the operator's words, and the invocation that brought them");
+    let log = curfew.deployment().log(world.stack(), Function::Revoke).await.expect("the function's log");
+    assert!(log.iter().any(|line| line.contains(invocation)), "{invocation} is in no line of the log");
 
     let again = revoke(curfew, json!({ "grant_id": id })).await;
     assert_eq!(

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use curfew_cli::artifacts::Function;
 use curfew_cli::http::Reply;
+use curfew_cli::seed::TENANT_TAG;
 use curfew_tests::curfew::fresh_delivery;
 use curfew_tests::{Approval, Curfew, Flavour, now, world};
 use jiff::{SignedDuration, Timestamp};
@@ -148,7 +149,12 @@ async fn every_payload_is_answered_as_documented_and_leaves_what_it_should() {
     let world = world().await;
     let curfew = world.deploy("requests", &[("DriftMinutes", "0")], &[("payloads.toml", CATALOG)]).await;
     let boundary = world.acme().boundary_arn();
-    let ana = [("UserName", "ana"), ("PermissionsBoundary", &*boundary)];
+    let ana = [
+        ("UserName", "ana"),
+        ("PermissionsBoundary", &*boundary),
+        ("Tags.member.1.Key", TENANT_TAG),
+        ("Tags.member.1.Value", world.acme().name()),
+    ];
     world.root().query("iam", "CreateUser", &ana).await.expect("a user");
 
     let mut malformed = 0;
@@ -215,7 +221,9 @@ fn assert_quiet(curfew: &Curfew, log: &[String]) {
 async fn access_that_cannot_be_given_is_refused_with_what_to_do() {
     let world = world().await;
     let curfew = world.deploy("refusals", &[("DriftMinutes", "0")], &[("payloads.toml", CATALOG)]).await;
-    world.root().query("iam", "CreateUser", &[("UserName", "bare")]).await.expect("a user");
+    let tag = [("Tags.member.1.Key", TENANT_TAG), ("Tags.member.1.Value", world.acme().name())];
+    let bare: Vec<_> = [("UserName", "bare")].into_iter().chain(tag).collect();
+    world.root().query("iam", "CreateUser", &bare).await.expect("a user");
     let person = world.person().await;
     let of = |email: &str| Approval::of(&person, "acme", "reader").with("requester", json!(email));
 

@@ -15,6 +15,8 @@ mod climbs;
 #[cfg(test)]
 mod closing_faults;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod counts;
 #[cfg(test)]
 mod crashes;
@@ -22,5 +24,7 @@ mod crashes;
 mod every_call;
 #[cfg(test)]
 mod opening_faults;
+#[cfg(test)]
+mod runbooks;
 #[cfg(test)]
 mod support;

@@ -70,10 +70,7 @@ impl Stage {
         let person = match part.kind {
             // In the catalog of the deployment that all tests share.
             Kind::Abroad => world.person_abroad().await,
-            kind => {
-                let (endpoint, boundary) = (world.stack().endpoint(), tenant.boundary_arn());
-                Person::make(&world.root(), endpoint, kind, n, tenant.account(), &boundary).await
-            }
+            kind => Person::make(&world.root(), world.stack().endpoint(), kind, n, tenant).await,
         };
         let approval = Approval::of(&person, tenant.name(), part.role);
         let (function, approval, event) = match part.act {

@@ -175,8 +175,7 @@ fn points_about(calls: &Calls, id: &str) -> Vec<Point> {
 async fn due(world: &World, curfew: &Curfew, name: String, n: usize) -> Due {
     let acme = world.acme();
     let endpoint = world.stack().endpoint();
-    let person =
-        Person::make(&world.root(), endpoint, Kind::User, n, acme.account(), &acme.boundary_arn()).await;
+    let person = Person::make(&world.root(), endpoint, Kind::User, n, acme).await;
     let timer = (TimerKind::Scheduler, SignedDuration::ZERO);
     let (id, _) = run_out(world, curfew, &person, "reader", timer).await;
     Due { name, id, person }
@@ -187,8 +186,7 @@ async fn due(world: &World, curfew: &Curfew, name: String, n: usize) -> Due {
 async fn poison(world: &World, curfew: &Curfew, n: usize) -> Vec<String> {
     let acme = world.acme();
     let endpoint = world.stack().endpoint();
-    let person =
-        Person::make(&world.root(), endpoint, Kind::User, n, acme.account(), &acme.boundary_arn()).await;
+    let person = Person::make(&world.root(), endpoint, Kind::User, n, acme).await;
     let ports = ports(world, curfew);
     let mut ids = Vec::new();
     for broken in ["SET #grant = :garbage", "SET #grant.#window = :garbage"] {
