@@ -4,8 +4,8 @@ The template must be the same file on AWS and here, so the emulator is corrected
 Every correction names the AWS behaviour it restores. Each replaces a symbol of the pinned release by
 name: with another release `apply` fails at start instead of silently correcting nothing.
 
-Not corrected, and therefore not proven by the local stack: `dynamodb:LeadingKeys` is not supplied to
-conditions, `sts:TagSession` is checked in the trust policy only, attachment and policy-size quotas and
+Not corrected, and therefore not proven by the local stack: `dynamodb:LeadingKeys` is not supplied for
+transactions and batches, `sts:TagSession` is checked in the trust policy only, attachment and policy-size quotas and
 the maximum session duration are not enforced, `AttachUserPolicy` accepts a missing policy, a schedule
 in the past is accepted, point-in-time recovery is not switched on by CloudFormation, root credentials
 (`test`, or an account id) are accepted without a signature.
@@ -18,6 +18,8 @@ import json
 import logging
 import re
 import xml.etree.ElementTree as ElementTree
+
+import cfn_corrections
 
 logger = logging.getLogger("corrections")
 
@@ -35,6 +37,9 @@ def apply(tick_seconds):
     _check_that_a_timer_may_invoke()
     _import_http_api_bodies()
     _page_authorization_details()
+    _resolve_keys_of_every_request()
+    _supply_leading_keys()
+    cfn_corrections.apply()
 
 
 def _replace(module, name, make):
@@ -80,6 +85,11 @@ def _name_resources_as_aws_does():
                     bus = request.get("EventBusName") or "default"
                     arn = f"arn:aws:events:{region}:{account_id}:rule/{bus}/{rule}"
                 return arn.replace(":rule/default/", ":rule/")
+            if service == "kms":
+                # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
+                algorithm = _json_object(body).get("SigningAlgorithm")
+                if algorithm:
+                    _CONDITION_KEYS.set({"kms:signingalgorithm": algorithm})
             if service == "iam":
                 policy = _first(query_params, "PolicyArn")
                 if policy:
@@ -95,7 +105,7 @@ def _name_resources_as_aws_does():
 
 def _supply_condition_keys_and_check_passed_roles():
     """`iam:PermissionsBoundary` and `iam:PolicyARN` for requests on users and roles, `events:TargetArn` for
-    targets put on a rule, and `iam:PassRole` for the role a schedule is given.
+    targets put on a rule, `kms:SigningAlgorithm` for what is to be signed, and `iam:PassRole` for the role a schedule is given.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/security_iam_id-based-policies.html
@@ -321,6 +331,77 @@ def _iam_entity(arn, account_id):
     kind, _, rest = arn.rpartition(":")[2].partition("/")
     store = {"user": iam._users, "role": iam._roles}.get(kind)
     return store.get_scoped(account_id, None, rest.rsplit("/", 1)[-1]) if store is not None and rest else None
+
+
+def _resolve_keys_of_every_request():
+    """`aws:SecureTransport` is true: functions reach AWS by HTTPS alone, and the local stack by plain HTTP on
+    this machine's own address, where a policy that wants encrypted connections would refuse everybody.
+    `aws:PrincipalArn` of a role's session is the role.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+    """
+    from ministack.core import iam_evaluator
+    from ministack.services import iam
+
+    def corrected(original):
+        def resolve(key, ctx):
+            name = key.lower()
+            if name == "aws:securetransport":
+                return "true"
+            if name == "aws:principalarn" and ":assumed-role/" in ctx.principal_arn:
+                role = iam_evaluator._role_name_from_assumed_arn(ctx.principal_arn)
+                found = iam._roles.get_scoped(ctx.principal_account, None, role)
+                return found["Arn"] if found else ctx.principal_arn
+            return original(key, ctx)
+
+        return resolve
+
+    _replace(iam_evaluator, "_resolve_condition_key", corrected)
+
+
+# `name = :value` or `#name = :value`: how a query names the one partition it reads. Nothing else can be written there.
+_PARTITION = re.compile(r"(?:^|[\s(])(#?\w+)\s*=\s*(:\w+)")
+
+
+def _supply_leading_keys():
+    """`dynamodb:LeadingKeys`, the partition a request reads or writes. Of an index, it is the index's own.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    from ministack.core import iam_actions
+
+    def corrected(original):
+        def dynamodb_service_context(body):
+            context = original(body)
+            keys = _leading_keys(_json_object(body))
+            return {**context, "dynamodb:leadingkeys": keys} if keys else context
+
+        return dynamodb_service_context
+
+    _replace(iam_actions, "dynamodb_service_context", corrected)
+
+
+def _leading_keys(request):
+    """The partitions a request on one table names; none, if it names none in a way that is known."""
+    from ministack.services import dynamodb
+
+    table = dynamodb._tables.get(str(request.get("TableName") or "").rpartition("/")[2])
+    if table is None:
+        return []
+    schema = table["KeySchema"]
+    for index in (table.get("GlobalSecondaryIndexes") or []) + (table.get("LocalSecondaryIndexes") or []):
+        if index["IndexName"] == request.get("IndexName"):
+            schema = index["KeySchema"]
+    partition = next(key["AttributeName"] for key in schema if key["KeyType"] == "HASH")
+    written = (request.get("Key") or request.get("Item") or {}).get(partition)
+    if written is not None:
+        return list(written.values())
+    names, values = (request.get(f"ExpressionAttribute{kind}") or {} for kind in ("Names", "Values"))
+    for name, value in _PARTITION.findall(request.get("KeyConditionExpression") or ""):
+        if names.get(name, name) == partition and value in values:
+            return list(values[value].values())
+    return []
 
 
 def _json_object(body):
