@@ -1,10 +1,11 @@
 //! Reads the workspace: its members' manifests, the lock file, and its own text files.
 //!
-//! By manifest and lock file alone: neither a network nor a build is needed to know the rules kept.
+//! By manifests, lock file and what cargo makes of them: neither a network nor a build is needed to know the rules kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use toml::{Table, Value};
 
@@ -72,28 +73,19 @@ fn names(manifest: &Table, section: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Every package that `direct` bring into a build, by the lock file: of any platform and with any feature
-/// that somebody in the workspace turns on, so rather too many than too few.
-pub(crate) fn closure(direct: &BTreeSet<String>) -> BTreeSet<String> {
-    let lock = read_toml(&root().join("Cargo.lock"));
-    let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for package in lock.get("package").and_then(Value::as_array).unwrap() {
-        let name = package.get("name").and_then(Value::as_str).unwrap();
-        let listed = package.get("dependencies").and_then(Value::as_array);
-        // `name`, or `name version` where there are several versions.
-        let listed = listed.into_iter().flatten().filter_map(Value::as_str);
-        let listed = listed.filter_map(|entry| entry.split(' ').next()).map(str::to_owned);
-        needs.entry(name.to_owned()).or_default().extend(listed);
-    }
-    let mut found = BTreeSet::new();
-    let mut open: Vec<String> = direct.iter().cloned().collect();
-    while let Some(name) = open.pop() {
-        if found.insert(name.clone()) {
-            let of_it = needs.get(&name).unwrap_or_else(|| panic!("{name} is not in Cargo.lock"));
-            open.extend(of_it.iter().cloned());
-        }
-    }
-    found
+/// Every package that a member brings into a build of its own, of any platform: with the features that it and what it is
+/// built of turn on, and not those that somebody else in the workspace does.
+pub(crate) fn closure(member: &str) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").expect("cargo runs its tests");
+    let told = Command::new(cargo)
+        .args(["tree", "--locked", "--offline", "--target", "all", "--edges", "normal,build"])
+        .args(["--prefix", "none", "--format", "{p}", "--package", member])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let lines = String::from_utf8(told.stdout).unwrap();
+    lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 /// Every file that belongs to the project.

@@ -55,6 +55,15 @@ impl Life {
         Task::new(async move { revoke(&self.world.invocation().removing(), &id, by_operator()).await })
     }
 
+    /// The same by a function that may give access as well: the grant function ends the grants of a closed ticket.
+    pub(crate) fn revoking_as_who_gives<'a>(
+        &'a self,
+        id: &GrantId,
+    ) -> Task<'a, Result<Revoked, LedgerError>> {
+        let id = id.clone();
+        Task::new(async move { revoke(&self.world.invocation(), &id, by_operator()).await })
+    }
+
     /// A fired timer's invocation that has not begun.
     pub(crate) fn expiring<'a>(&'a self, id: &GrantId) -> Task<'a, Result<Revoked, LedgerError>> {
         let id = id.clone();

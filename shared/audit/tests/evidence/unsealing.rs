@@ -253,6 +253,11 @@ fn unsealed() -> Vec<Case> {
             },
         )
         .event('d', 2),
+        case("not sealed yet: evidence and its hash are changed", Code::RecordChanged, |archive, k| {
+            edit(archive, &k[8], |lines| lines[1] = forged(&lines[1], |event| event.fact = reviewed("ten")));
+        })
+        .at(&k[8])
+        .event('d', 3),
         renamed(
             "not sealed yet: a name is made anew for what is no record",
             Code::RecordUnreadable,

@@ -109,12 +109,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         stands_for_aws: false,
         edits: &[Edit {
             file: CONVERGE,
-            find: "let attached = ports.access().attach(&change).await;",
-            replace: r#"let attached: Result<Proof, EffectError> = if crate::mutant("not-attached-for-others") {
+            find: "let kept = if detached_before {",
+            replace: r#"let kept: Result<Proof, EffectError> = if crate::mutant("not-attached-for-others") {
             Ok(Proof { found: Found::Applied, at: Timestamp::UNIX_EPOCH, aws_request_id: None, unsettled: false })
-        } else {
-            ports.access().attach(&change).await
-        };"#,
+        } else if detached_before {"#,
         }],
     },
     Mutation {

@@ -83,7 +83,10 @@ async fn more_than_a_lap_gets_through_is_told_lap_by_lap_and_drained() {
     // The stack's own sweep is not throttled.
     let seen = Page::of("GrantsOverdue").run("Remedy", turn.curfew, &[]).await;
     assert_eq!(seen[0]["backlog"], 0, "{seen:?}");
-    assert_gone("after the remedy", turn.curfew, &person, &id, "expired").await;
+    // Its claim was made older than its events, so its story is in no order any more: looked at is what is left.
+    let record = turn.curfew.record(&id).await.expect("a grant");
+    assert_eq!((record.state(), &record.item["outcome"]), ("closed", &json!("expired")));
+    assert_eq!(turn.world.root().inline_policies(&person.principal).await, Ok(vec![]));
     let before = sweep.lambda.log().expect("a log").len();
     turn.lap(&sweep).await;
     assert!(!alarm.trips(&lines(&sweep.lambda.log().expect("a log")[before..])));
