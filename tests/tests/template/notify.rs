@@ -70,36 +70,48 @@ fn filled_in(value: &Value) -> Value {
     }
 }
 
-/// Each combination of what a template's conditions choose between.
-fn variants(value: &Value) -> Vec<Value> {
+/// Collects the names of all conditions that a value depends on.
+fn conditions(value: &Value, names: &mut BTreeSet<String>) {
     match value {
-        Value::Object(map) if map.contains_key("Fn::If") => {
-            let branches = value["Fn::If"].as_array().expect("three");
-            branches[1..].iter().flat_map(variants).collect()
+        Value::Object(map) => {
+            let condition = map.get("Fn::If").and_then(|branches| branches[0].as_str());
+            names.extend(condition.map(str::to_owned));
+            map.values().for_each(|item| conditions(item, names));
         }
-        Value::Object(map) => map.iter().fold(vec![json!({})], |so_far, (key, item)| {
-            let with = |base: &Value, item: Value| {
-                let mut base = base.clone();
-                // A property that is not there.
-                if item["Ref"] != "AWS::NoValue" {
-                    base[key] = item;
-                }
-                base
-            };
-            let items = variants(item);
-            so_far.iter().flat_map(|base| items.iter().map(|item| with(base, item.clone()))).collect()
-        }),
-        Value::Array(items) => items.iter().fold(vec![json!([])], |so_far, item| {
-            let items = variants(item);
-            let with = |base: &Value, item: &Value| {
-                let mut base = base.clone();
-                base.as_array_mut().expect("a list").push(item.clone());
-                base
-            };
-            so_far.iter().flat_map(|base| items.iter().map(|item| with(base, item))).collect()
-        }),
-        scalar => vec![scalar.clone()],
+        Value::Array(items) => items.iter().for_each(|item| conditions(item, names)),
+        _ => {}
     }
+}
+
+/// A value where the conditions in `hold` are true, and all others false.
+fn decided(value: &Value, hold: &BTreeSet<String>) -> Value {
+    match value {
+        Value::Object(map) => match map.get("Fn::If").and_then(Value::as_array).map(Vec::as_slice) {
+            Some([name, then, otherwise]) => {
+                let holds = name.as_str().is_some_and(|name| hold.contains(name));
+                decided(if holds { then } else { otherwise }, hold)
+            }
+            _ => {
+                let fields = map.iter().map(|(key, item)| (key.clone(), decided(item, hold)));
+                // A property that is not there.
+                let fields = fields.filter(|(_, item)| item["Ref"] != "AWS::NoValue");
+                Value::Object(fields.collect::<Map<_, _>>())
+            }
+        },
+        Value::Array(items) => items.iter().map(|item| decided(item, hold)).collect(),
+        scalar => scalar.clone(),
+    }
+}
+
+/// What a value is under each combination of its conditions; first, where all of them hold.
+fn variants(value: &Value) -> Vec<Value> {
+    let mut names = BTreeSet::new();
+    conditions(value, &mut names);
+    let hold = |combination: usize| -> BTreeSet<String> {
+        let held = names.iter().enumerate().filter(|(n, _)| (combination >> n) & 1 == 0);
+        held.map(|(_, name)| name.clone()).collect()
+    };
+    (0..1_usize << names.len()).map(|combination| decided(value, &hold(combination))).collect()
 }
 
 /// A rule's pattern and target, as EventBridge has them.
@@ -114,16 +126,14 @@ fn rules() -> Vec<Rule> {
     for example in examples() {
         let template = template(&format!("notify/{example}"));
         let [(_, rule)] = resources(&template, "AWS::Events::Rule").try_into().expect("one rule");
-        let rule = filled_in(&rule["Properties"]);
-        assert_eq!(rule["EventBusName"], "curfew", "{example}: Curfew's bus, and not the default one");
-        for pattern in variants(&rule["EventPattern"]) {
-            for targets in variants(&rule["Targets"]) {
-                let [target] = targets.as_array().expect("targets").as_slice() else {
-                    panic!("one target: {targets}")
-                };
-                let (pattern, target) = (pattern.clone(), target.clone());
-                rules.push(Rule { example: example.clone(), pattern, target });
-            }
+        for rule in variants(&filled_in(&rule["Properties"])) {
+            assert_eq!(rule["EventBusName"], "curfew", "{example}: Curfew's bus, and not the default one");
+            let targets = &rule["Targets"];
+            let [target] = targets.as_array().expect("targets").as_slice() else {
+                panic!("one target: {targets}")
+            };
+            let (pattern, target) = (rule["EventPattern"].clone(), target.clone());
+            rules.push(Rule { example: example.clone(), pattern, target });
         }
     }
     assert!(rules.len() > examples().len());

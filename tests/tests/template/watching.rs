@@ -28,7 +28,7 @@ fn told_by() -> BTreeMap<String, Vec<String>> {
             "all" => ["grant", "revoke", "sweep"].map(str::to_owned).to_vec(),
             some => some.split(", ").map(str::to_owned).collect(),
         };
-        for name in cells[1].trim_end_matches('†').trim().split(", ") {
+        for name in cells[1].trim_end_matches(['†', '‡']).trim().split(", ") {
             told.insert(name.trim_matches('`').to_owned(), functions.clone());
         }
     }

@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 use crate::amendments::{assert_ends_in_iam, timer_at, timer_of};
 use crate::support::{assert_bare, assert_ended, assert_problem};
 
+/// An approval that was given a while ago: one of this very second, an operator's is not later than.
+fn earlier(approval: Approval) -> Approval {
+    approval.with("approvals", json!([{ "approver": APPROVER, "at": later(now(), -60) }]))
+}
+
 /// An order of somebody who may approve.
 fn order(id: &str, more: Value) -> Value {
     let mut order = json!({ "extend": id, "reason": "INC0010023 is not over", "operator": APPROVER });
@@ -30,7 +35,7 @@ async fn an_operator_extends_live_access_and_aws_follows_and_the_record_says_who
     let curfew = world.curfew(Flavour::Scheduler).await;
     let person = world.person().await;
     let first_end = later(now(), 1_800);
-    let approval = Approval::of(&person, "acme", "reader").until(first_end);
+    let approval = earlier(Approval::of(&person, "acme", "reader").until(first_end));
     let id = curfew.grant(&approval).await;
     let opened = curfew.record(&id).await.expect("a grant");
     let first_end = opened.grant.window().expires_at();
@@ -107,11 +112,12 @@ async fn what_an_approval_could_not_do_an_operator_can_not_do_and_nothing_change
     let world = world().await;
     let curfew = world.curfew(Flavour::Scheduler).await;
     let (person, other) = (world.person().await, world.person().await);
-    let both = json!([{ "approver": APPROVER, "at": now() }, { "approver": other.email, "at": now() }]);
+    let at = later(now(), -60);
+    let both = json!([{ "approver": APPROVER, "at": at }, { "approver": other.email, "at": at }]);
     let change = |approval: Approval| approval.with("ticket_kind", json!("change"));
-    let reader = Approval::of(&person, "acme", "reader");
+    let reader = earlier(Approval::of(&person, "acme", "reader"));
     let in_pairs = Approval::of(&person, "acme", "in-pairs").with("approvals", both);
-    let fixed = change(Approval::of(&person, "acme", "never-longer"));
+    let fixed = change(earlier(Approval::of(&person, "acme", "never-longer")));
     let by = |operator: &str| json!({ "minutes": 60, "operator": operator });
     for (approval, more, code, said) in [
         (&reader, by(&person.email), "self-approval", "nobody but the requester"),

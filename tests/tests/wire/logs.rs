@@ -78,7 +78,7 @@ async fn logs_are_json_name_their_grant_and_hold_no_secret() {
     curfew.invoke(Function::Sweep, &json!({})).await;
 
     let mut all = Vec::new();
-    for function in Function::ALL {
+    for function in [Function::Grant, Function::Revoke, Function::Sweep] {
         let name = curfew.deployment().function(function).expect("an output").to_owned();
         let lines = lines(world, curfew, function).await;
         assert!(!lines.is_empty(), "{name} logs nothing");
