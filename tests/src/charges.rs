@@ -237,8 +237,10 @@ fn value_size(value: &Value) -> usize {
     match kind.as_str() {
         "S" => of.as_str().unwrap_or_default().len(),
         "N" => number_size(of.as_str().unwrap_or_default()),
+        "B" => binary_size(of.as_str().unwrap_or_default()),
         "SS" => texts().map(str::len).sum(),
         "NS" => texts().map(number_size).sum(),
+        "BS" => texts().map(binary_size).sum(),
         "M" => {
             let fields = of.as_object().into_iter().flatten();
             CONTAINER + fields.map(|(name, value)| name.len() + value_size(value) + ELEMENT).sum::<usize>()
@@ -250,6 +252,11 @@ fn value_size(value: &Value) -> usize {
         // Booleans and null.
         _ => 1,
     }
+}
+
+/// The bytes themselves, and not their base64.
+fn binary_size(base64: &str) -> usize {
+    base64.trim_end_matches('=').len() * 3 / 4
 }
 
 /// One byte for each two significant digits, and one.
@@ -364,6 +371,9 @@ mod tests {
             (json!({ "BOOL": false }), 1),
             (json!({ "NULL": true }), 1),
             (json!({ "SS": ["ab", "c"] }), 3),
+            (json!({ "B": "QQ==" }), 1),
+            (json!({ "B": "QUJDRA==" }), 4),
+            (json!({ "BS": ["QUI=", "QUJD"] }), 5),
             (json!({ "L": [] }), 3),
             (json!({ "L": [{ "S": "ab" }] }), 6),
             (json!({ "M": { "ab": { "S": "c" } } }), 7),

@@ -58,7 +58,6 @@ impl Bill {
     }
 
     /// Units of the ledger.
-    #[expect(clippy::cast_precision_loss, reason = "some dozens")]
     pub(crate) fn ledger_units(&self) -> (f64, f64) {
         let writes: usize = self.writes.iter().map(|(_, charge)| charge.write_units).sum();
         let reads: usize = self.writes.iter().map(|(_, charge)| charge.half_read_units).sum();
@@ -102,7 +101,6 @@ impl fmt::Display for Bill {
         writeln!(out, "\nthe ledger's part, one by one (bytes, write units, read units)")?;
         for (act, charge) in &self.writes {
             let Charge { what, how, bytes, write_units, half_read_units } = charge;
-            #[expect(clippy::cast_precision_loss, reason = "some dozens")]
             let reads = *half_read_units as f64 / 2.0;
             let what = shortened(what);
             writeln!(out, "{act:<12} {how:<20} {what:<46} {bytes:>5} {write_units:>3} {reads:>5.1}")?;
@@ -113,14 +111,10 @@ impl fmt::Display for Bill {
 
 /// Without the ids, which are different each time.
 fn shortened(what: &str) -> String {
-    let words = what.split(' ').map(|word| {
-        let (prefix, rest) = word.split_once("#").map_or((word, ""), |(prefix, rest)| (prefix, rest));
-        match (prefix, rest.split_once("#GRANT#")) {
-            ("GRANT", _) => "GRANT#…".to_owned(),
-            ("TICKET", _) => "TICKET#…".to_owned(),
-            (source, None) if rest.starts_with("GRANT#") => format!("{source}#GRANT#…"),
-            _ => word.to_owned(),
-        }
+    let words = what.split(' ').map(|word| match word.split_once('#') {
+        Some((partition @ ("GRANT" | "TICKET"), _)) => format!("{partition}#…"),
+        Some((source, rest)) if rest.starts_with("GRANT#") => format!("{source}#GRANT#…"),
+        _ => word.to_owned(),
     });
     words.collect::<Vec<_>>().join(" ")
 }

@@ -144,8 +144,9 @@ impl Stack {
         let batch = arriving.clamp(1.0, number("BatchSize")?);
         let api = curfew.output("WebhookApiId");
         let stage = get("apigateway", format!("/v2/apis/{api}/stages/$default")).await?;
-        let format = stage["accessLogSettings"]["format"].as_str().unwrap_or_default();
-        Ok(Self { table, memory, batch, access_line: access_line(format) })
+        let format = stage["accessLogSettings"]["format"].as_str();
+        let access_line = access_line(format.ok_or("the HTTP API has no log of its own")?);
+        Ok(Self { table, memory, batch, access_line })
     }
 
     fn memory_gb(&self, function: Function) -> f64 {
@@ -174,7 +175,6 @@ fn access_line(format: &str) -> String {
     line
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of one life")]
 fn bill(prices: &Prices, stack: &Stack, role: &'static str, acts: &[Act]) -> Result<Bill, Failure> {
     let mut bill = Bill::new(role);
     let mut table = Table::described(&stack.table)?;
@@ -230,7 +230,6 @@ fn bill(prices: &Prices, stack: &Stack, role: &'static str, acts: &[Act]) -> Res
 }
 
 /// How many events a call puts on the bus, each in pieces of 64 KB.
-#[expect(clippy::cast_precision_loss, reason = "some events")]
 fn entries(call: &Call) -> Result<f64, Failure> {
     const PIECE: usize = 64 * 1024;
     let body: Value = serde_json::from_slice(&call.body)?;

@@ -58,7 +58,6 @@ impl Prices {
         for (name, price) in table {
             let number = |key: &str| {
                 let value = price.get(key).and_then(|value| {
-                    #[expect(clippy::cast_precision_loss, reason = "prices are for a million at most")]
                     value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
                 });
                 value.ok_or_else(|| format!("prices.toml: `{name}` has no number `{key}`"))

@@ -57,9 +57,9 @@ async fn curfew(world: &World) -> Curfew {
     let own: Vec<&str> = rules
         .iter()
         .filter_map(|rule| rule["Name"].as_str())
-        .filter(|name| name.starts_with("swept-"))
+        .filter(|name| name.starts_with("swept-SweepFunction"))
         .collect();
-    let [rule] = own.as_slice() else { panic!("one rule: {rules:?}") };
+    let [rule] = own.as_slice() else { panic!("one rule of the sweep: {rules:?}") };
     world.root().json("events", "AWSEvents.DisableRule", &json!({ "Name": rule })).await.expect("a rule");
     curfew
 }
