@@ -343,6 +343,9 @@ impl<'s> Engine<'s> {
         let given = plus(deadline, skew);
         let ports = self.world.invocation().skewed(skew).leased(super::work::lease_until(given));
         let ports = match caller.job {
+            // Functions that may give run the same code as well (`grant` for a closed ticket, the sweep): in every other
+            // history all closings are as theirs, so that both ways meet every fault.
+            Job::Revoke { .. } | Job::Expire(_) if self.scenario.seed.is_multiple_of(2) => ports,
             Job::Revoke { .. } | Job::Expire(_) => ports.removing(),
             Job::Approve { .. } | Job::CloseTicket { .. } | Job::Sweep => ports,
         };
