@@ -91,7 +91,7 @@ async fn an_operator_extends_live_access_and_aws_follows_and_the_record_says_who
     // Earlier, by the same door; and with its ticket it ends.
     let sooner = later(first_end, -600);
     // The second after the order before it, which is an approval too.
-    reached(later(whole(now()), 1)).await;
+    reached(later(now(), 1)).await;
     let said = extend(curfew, &id, json!({ "until": sooner })).await;
     assert_eq!((&said["ok"], &said["expires_at"]), (&json!(true), &json!(sooner)), "{said}");
     assert_ends_in_iam(world, &person.principal, &id, sooner).await;
