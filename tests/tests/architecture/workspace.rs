@@ -76,8 +76,7 @@ fn names(manifest: &Table, section: &str) -> BTreeSet<String> {
 /// Every package that a member brings into a build of its own, of any platform: with the features that it and what it is
 /// built of turn on, and not those that somebody else in the workspace does.
 pub(crate) fn closure(member: &str) -> BTreeSet<String> {
-    let cargo = std::env::var_os("CARGO").expect("cargo runs its tests");
-    let told = Command::new(cargo)
+    let told = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--offline", "--target", "all", "--edges", "normal,build"])
         .args(["--prefix", "none", "--format", "{p}", "--package", member])
         .current_dir(root())
