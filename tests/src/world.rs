@@ -218,8 +218,6 @@ impl World {
     /// # Panics
     /// CloudFormation refused.
     pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)], catalog: &[(&str, &str)]) -> Curfew {
-        let folder = self.write_package(name, catalog);
-        let (guardrails, senders) = (folder.join("guardrails"), folder.join("senders"));
         let boundary = self.acme.boundary_arn();
         let agent = catalog::agent_role_arn(name);
         let managed = self.auditor_policy(&self.acme);
@@ -234,14 +232,41 @@ impl World {
             ("AuditBatchSeconds", "1"),
         ];
         all.extend_from_slice(parameters);
-        let contents = Contents { catalog: &folder, guardrails: &guardrails, senders: &senders };
-        let plan = Plan { name, contents, parameters: &all };
-        let made = Deployment::make(&self.workspace, &self.stack, &self.artifacts, &plan).await;
-        let deployment = made.expect("a deployed template");
+        let (deployment, folder) = self.stand(name, &all, catalog).await;
         let secret = SigningSecret::generate().expect("a secret");
         let secret_id = deployment.output("WebhookSecretName").expect("an output of the template");
         webhook_secrets(&self.stack, secret_id, &[(SOURCE, &secret)]).await.expect("a webhook secret");
         Curfew { deployment, secret, root: self.root(), catalog: folder }
+    }
+
+    /// Updates a Curfew in place, as whoever deploys the next version does: with another catalog in its packages, and
+    /// other values for these parameters; the others stay.
+    ///
+    /// # Panics
+    /// CloudFormation refused.
+    pub async fn update(
+        &self,
+        curfew: &Curfew,
+        parameters: &[(&str, &str)],
+        catalog: &[(&str, &str)],
+    ) -> Curfew {
+        let (deployment, folder) = self.stand(&curfew.deployment.name, parameters, catalog).await;
+        Curfew { deployment, secret: curfew.secret.clone(), root: self.root(), catalog: folder }
+    }
+
+    /// Has CloudFormation make or update a stack; the folder that its packages were filled from.
+    async fn stand(
+        &self,
+        name: &str,
+        parameters: &[(&str, &str)],
+        catalog: &[(&str, &str)],
+    ) -> (Deployment, PathBuf) {
+        let folder = self.write_package(name, catalog);
+        let (guardrails, senders) = (folder.join("guardrails"), folder.join("senders"));
+        let contents = Contents { catalog: &folder, guardrails: &guardrails, senders: &senders };
+        let plan = Plan { name, contents, parameters };
+        let made = Deployment::make(&self.workspace, &self.stack, &self.artifacts, &plan).await;
+        (made.expect("a deployed template"), folder)
     }
 
     /// The catalog, with the shipped guardrails in `guardrails/` and the senders' configuration in `senders/`.

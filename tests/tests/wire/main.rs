@@ -14,6 +14,8 @@ mod claims;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod extend;
 #[cfg(test)]
 mod ledger;
@@ -35,5 +37,7 @@ mod support;
 mod sweep;
 #[cfg(test)]
 mod terminal;
+#[cfg(test)]
+mod upgrade;
 #[cfg(test)]
 mod webhooks;
