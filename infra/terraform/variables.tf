@@ -204,7 +204,7 @@ variable "archive_retention_days" {
 variable "audit_batch_seconds" {
   description = "How long the audit function waits for more events before it carries on what there is: so much later at most they are on the bus and in the archive. Fewer seconds cost more requests to the archive (docs/costs.md)."
   type        = number
-  default     = 5
+  default     = 30
   nullable    = false
 
   validation {

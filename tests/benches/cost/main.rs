@@ -1,4 +1,4 @@
-//! What a grant costs: `cargo bench -p curfew-tests --bench cost`.
+//! What a grant costs: `cargo cost`.
 //!
 //! Plays whole lives (an approval's webhook, the expiry by its timer, the delivery to archive and bus) on the local stack,
 //! with the real functions behind proxies that record every call, and charges them by AWS's price list (`prices.toml`):
@@ -7,7 +7,7 @@
 //! says how full the archive's batches are (`prices.rs`). What does not depend on grants (the sweep, alarms) is not in it:
 //! docs/costs.md.
 //!
-//! Options, after `--`: `--json` prints the same as one JSON object. Exit codes: 0, within the budget; 1, not; 2, could not
+//! Options: `--json` prints the same as one JSON object. Exit codes: 0, within the budget; 1, not; 2, could not
 //! be played.
 
 #![expect(
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         }
     }
     if !asked {
-        say("nothing is reckoned in a test run; use `cargo bench -p curfew-tests --bench cost`");
+        say("nothing is reckoned in a test run; use `cargo cost`");
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
