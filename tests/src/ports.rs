@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use curfew_app::ports::{Clock, Invocation};
+use curfew_app::ports::{Clock, Invocation, Vouch, Vouching};
 use curfew_aws::{Aws, AwsPorts, AwsServices, AwsSettings, May, TimerTarget};
 use curfew_cli::stack::REGION;
 use curfew_domain::catalog::{Catalog, CatalogFile};
@@ -22,6 +22,7 @@ use curfew_domain::window::Window;
 use jiff::Timestamp;
 
 use crate::catalog::APPROVER;
+use crate::client::Client;
 use crate::curfew::{Curfew, SOURCE, fresh_delivery};
 use crate::person::Person;
 use crate::wait::{later, now};
@@ -44,7 +45,20 @@ const LEASE: i64 = 60;
 /// Curfew's ports as root of its account, on the table and timers of a deployment, for an invocation of their own.
 #[must_use]
 pub fn ports(world: &World, curfew: &Curfew) -> AwsPorts<WallClock> {
-    let credentials = Credentials::new("test", "test", None, None, "curfew-tests");
+    ports_of(world, curfew, &world.root())
+}
+
+/// The same with somebody else's credentials.
+#[must_use]
+pub fn ports_of(world: &World, curfew: &Curfew, who: &Client) -> AwsPorts<WallClock> {
+    let has = who.credentials();
+    let credentials = Credentials::new(
+        &has.access_key_id,
+        &has.secret_access_key,
+        has.session_token.clone(),
+        None,
+        "curfew-tests",
+    );
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
@@ -55,6 +69,7 @@ pub fn ports(world: &World, curfew: &Curfew) -> AwsPorts<WallClock> {
     let settings = AwsSettings {
         table: curfew.table().to_owned(),
         schedule_group: curfew.output("ScheduleGroup").to_owned(),
+        vouching: Vouching::by(|_| Vouch::Given),
         timer_target: Some(TimerTarget {
             revoke_function_arn: format!(
                 "arn:aws:lambda:{REGION}:{}:function:{}",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use curfew_aws::{Aws, AwsServices, AwsSettings, May, TimerTarget, WebhookSecret};
 use curfew_fn_grant::{GrantFunction, GrantSettings, Https, PackageFolders};
 use curfew_runtime::config::{GrantConfig, environment};
-use curfew_runtime::{Metrics, SystemClock, telemetry};
+use curfew_runtime::{Metrics, SystemClock, catalog, telemetry};
 use lambda_runtime::{Error, service_fn};
 
 // One thread: an invocation waits for AWS nearly all the time, and Lambda gives a function of this size
@@ -34,6 +34,7 @@ async fn run() -> Result<(), Error> {
         schedule_group: config.common.schedule_group,
         timer_target: Some(timer_target),
         may: May::Give,
+        vouching: catalog::vouching(config.catalog.clone(), config.account_id.clone()),
     };
     let secrets = WebhookSecret::new(Arc::clone(&aws), config.webhook_secret, Arc::clone(&clock));
     let services = AwsServices::new(aws, settings, clock);

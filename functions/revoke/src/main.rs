@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use curfew_app::ports::Vouching;
 use curfew_aws::{Aws, AwsServices, AwsSettings, May};
 use curfew_fn_revoke::RevokeFunction;
 use curfew_runtime::config::{CommonConfig, environment};
@@ -29,6 +30,7 @@ async fn run() -> Result<(), Error> {
         schedule_group: config.schedule_group,
         timer_target: None,
         may: May::Remove,
+        vouching: Vouching::by_nobody(),
     };
     let services = AwsServices::new(aws, settings, Arc::new(SystemClock));
     let ports = move |invocation| services.during(invocation);

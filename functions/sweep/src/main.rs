@@ -23,6 +23,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let config = SweepConfig::read(environment)?;
     let aws = Arc::new(Aws::load().await);
+    let (folder, account) = (config.catalog, config.account_id);
     let settings = AwsSettings {
         table: config.common.table,
         schedule_group: config.common.schedule_group,
@@ -32,9 +33,9 @@ async fn run() -> Result<(), Error> {
             dlq_arn: Some(config.target.timer_dlq_arn),
         }),
         may: May::Give,
+        vouching: catalog::vouching(folder.clone(), account.clone()),
     };
     let services = AwsServices::new(aws, settings, Arc::new(SystemClock));
-    let (folder, account) = (config.catalog, config.account_id);
     let drift = config.drift.map(|drift| DriftWatch::new(drift, move || catalog::load(&folder, &account)));
     let ports = move |invocation| services.during(invocation);
     let function = SweepFunction::new(ports, Metrics::new(config.common.function_name), drift);

@@ -27,7 +27,7 @@ use crate::guard::{Rules, judge};
 use crate::open::{OpenSettings, Opened, activate, record_denial};
 use crate::ports::{
     AccessPort, ClaimWrite, Clock, Commit, CommitWrite, EffectError, Failure, Ledger, LedgerError, Ports,
-    TimerPort,
+    TimerPort, Vouch,
 };
 use crate::revoke::{self, Revoked};
 
@@ -168,8 +168,14 @@ fn changed(opened: Opened, previous_end: Timestamp) -> Opened {
     }
 }
 
-/// Makes a change again that was cut short.
+/// Makes a change again that was cut short. It is the ledger's word that somebody decided it: what the catalog does not
+/// give is ended instead.
 pub(crate) async fn resume<P: Ports>(ports: &P, grant: Grant, actor: Actor) -> Result<Opened, LedgerError> {
+    match ports.vouch(&grant) {
+        Vouch::Given => {}
+        Vouch::Otherwise(why) => return close(ports, grant, not_given(why), actor).await,
+        Vouch::Unknown(reason) => return Ok(Opened::Retry { reason, grant: Some(Box::new(grant)) }),
+    }
     let lease_until = ports.invocation().lease_until;
     begin(ports, grant, Command::Resume { actor: actor.clone(), lease_until }, actor).await
 }
@@ -220,6 +226,11 @@ async fn perform<P: Ports>(
             Failure::Refused | Failure::Forbidden => close(ports, grant, error, actor).await,
         },
     }
+}
+
+fn not_given(why: String) -> EffectError {
+    let (operation, code) = ("the comparison with the catalog", "NotGiven".to_owned());
+    EffectError { failure: Failure::Refused, operation, code, message: why }
 }
 
 /// Ends a grant that AWS does not let be changed any more: what is attached can't be made to agree with what

@@ -19,7 +19,9 @@ use curfew_domain::grant::Grant;
 use curfew_domain::window::plus;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ports::{AccessPort, Clock, EffectError, Ledger, LedgerError, Ports, Released, Removing};
+use crate::ports::{
+    AccessPort, Clock, EffectError, Failure, Ledger, LedgerError, Ports, Released, Removing, Vouch,
+};
 
 /// A shared attachment that agreed with its holders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,11 @@ pub enum ConvergeError {
     Effect(#[from] EffectError),
 }
 
+fn not_given_back(why: String) -> EffectError {
+    let (operation, code) = ("giving back what others hold", "NotVouched".to_owned());
+    EffectError { failure: Failure::Forbidden, operation, code, message: why }
+}
+
 /// Takes `grant` off the holders of `attachment` and makes AWS agree with the rest. None, if somebody else has
 /// ended its removal already. `detached_before`: this very removal has detached it, and others came meanwhile.
 ///
@@ -102,12 +109,13 @@ pub async fn release<P: Ports>(
     let converged = if holders.grants.is_empty() {
         ports.access().detach(&change).await
     } else {
-        // Seen to rather than left alone: an earlier converger's detach may have come between. If that was our own, it is
-        // known to be gone, and a look that says otherwise comes from a copy of IAM that is behind.
-        let kept = if detached_before {
-            ports.access().attach(&change).await
-        } else {
-            ports.access().keep(&change).await
+        // Seen to rather than left alone: an earlier converger's detach may have come between. That others hold it is
+        // the ledger's word: it is given back only if the catalog gives it, too.
+        let kept = match ports.vouch(grant) {
+            Vouch::Given => ports.access().attach(&change).await,
+            // Our own detach: it is known to be gone, and a look that says otherwise comes from a copy of IAM that is behind.
+            Vouch::Otherwise(why) | Vouch::Unknown(why) if detached_before => Err(not_given_back(why)),
+            Vouch::Otherwise(_) | Vouch::Unknown(_) => ports.access().look(&change).await,
         };
         kept.map(|proof| Proof { found: Found::HeldByOthers, ..proof })
     };

@@ -25,7 +25,7 @@ use crate::amend;
 use crate::close::Ended;
 use crate::open::Opened;
 use crate::ports::{
-    AccessPort, Clock, Commit, CommitWrite, DriftLap, Held, Ledger, LedgerError, Ports, Stray,
+    AccessPort, Clock, Commit, CommitWrite, DriftLap, Held, Ledger, LedgerError, Ports, Stray, Vouch,
 };
 use crate::revoke;
 
@@ -358,8 +358,17 @@ async fn respond<P: Ports>(
     settings: DriftSettings,
 ) -> Result<Finding, LedgerError> {
     let mut finding = finding(held, policy, stored.grant.id(), drift);
-    let found = find(ports, drift, settings.response);
-    finding.done = match settings.response {
+    let response = match (settings.response, ports.vouch(&stored.grant)) {
+        (DriftResponse::Restore, Vouch::Unknown(why)) => {
+            finding.done = Err(why);
+            return Ok(finding);
+        }
+        // What the catalog does not give is not put back on the ledger's word alone.
+        (DriftResponse::Restore, Vouch::Otherwise(_)) => DriftResponse::Close,
+        (response, _) => response,
+    };
+    let found = find(ports, drift, response);
+    finding.done = match response {
         DriftResponse::Restore => match amend::begin(ports, stored.grant, found, Actor::Sweep).await? {
             Opened::Activated(_) => Ok(FindingDone::Restored),
             Opened::Retry { reason, .. } => Err(reason),

@@ -4,7 +4,9 @@
 //! Every error says whether a retry can help, because that decides who tries again.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use curfew_domain::access::{Attachment, Route};
 use curfew_domain::effect::{AccessChange, Proof, Timer};
@@ -38,6 +40,50 @@ pub trait Ports: Send + Sync {
     fn clock(&self) -> &Self::Clock;
     /// This invocation, as far as others must reckon with it.
     fn invocation(&self) -> &Invocation;
+    /// What the catalog says to what the ledger says that a grant has. Asked before anything is given on the ledger's word
+    /// alone: whoever can write there could otherwise have given what nobody may have.
+    fn vouch(&self, grant: &Grant) -> Vouch;
+}
+
+/// What the catalog says to a grant of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vouch {
+    /// It gives just that.
+    Given,
+    /// It does not, or not any more: what it gives otherwise, in words.
+    Otherwise(String),
+    /// It can't be asked here: why.
+    Unknown(String),
+}
+
+/// Asks the catalog; see [`Ports::vouch`].
+#[derive(Clone)]
+pub struct Vouching(Arc<dyn Fn(&Grant) -> Vouch + Send + Sync>);
+
+impl Vouching {
+    /// Asks by this.
+    #[must_use]
+    pub fn by(ask: impl Fn(&Grant) -> Vouch + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+
+    /// For whoever has no catalog, and may give nothing.
+    #[must_use]
+    pub fn by_nobody() -> Self {
+        Self::by(|_| Vouch::Unknown("whoever may only take access away has no catalog".to_owned()))
+    }
+
+    /// Asks.
+    #[must_use]
+    pub fn ask(&self, grant: &Grant) -> Vouch {
+        (self.0)(grant)
+    }
+}
+
+impl fmt::Debug for Vouching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vouching").finish_non_exhaustive()
+    }
 }
 
 /// What others must know of an invocation that may die at any moment.
@@ -419,9 +465,8 @@ pub trait AccessPort: Send + Sync {
     /// Attaches. The same again is no change.
     fn attach(&self, change: &AccessChange) -> impl Future<Output = Result<Proof, EffectError>> + Send;
 
-    /// Sees to it that a shared attachment is there for the grants that are left to hold it. Whoever may give attaches it
-    /// again; whoever may only take away looks, and where it is not there, fails: somebody else has to attach it.
-    fn keep(&self, change: &AccessChange) -> impl Future<Output = Result<Proof, EffectError>> + Send;
+    /// Looks whether it is attached. Where it is not, that is a failure: somebody who may give has to attach it.
+    fn look(&self, change: &AccessChange) -> impl Future<Output = Result<Proof, EffectError>> + Send;
 
     /// Detaches. If it is not there (any more), that is proof too.
     fn detach(&self, change: &AccessChange) -> impl Future<Output = Result<Proof, EffectError>> + Send;

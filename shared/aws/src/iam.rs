@@ -43,9 +43,17 @@ fn listed(attached: &[AttachedPolicy], more: bool, policy_arn: &str) -> Option<b
 
 /// What whoever may only take access away says to what would give some.
 fn may_only_remove(operation: &'static str, change: &AccessChange) -> EffectError {
-    let message =
-        format!("this function may only take access away; the sweep gives the {} back", change.access);
+    let message = format!("this function may only take access away; it does not give the {}", change.access);
     EffectError { failure: Failure::Forbidden, operation, code: "MayOnlyRemove".to_owned(), message }
+}
+
+/// What others hold is gone, and whoever looks may not give it.
+fn not_there(change: &AccessChange) -> EffectError {
+    let message = format!(
+        "other grants hold the {}, and it is not there; the sweep gives it back, if the catalog still does",
+        change.access
+    );
+    EffectError { failure: Failure::Forbidden, operation: "look", code: "NotThere".to_owned(), message }
 }
 
 /// Has a call made with a session's credentials; with Curfew's own, if there are none.
@@ -103,7 +111,7 @@ impl<C: Clock> IamAccess<C> {
     }
 
     /// Asks IAM whether what a change is about is there. None: the answer does not say.
-    async fn look(
+    async fn ask(
         &self,
         change: &AccessChange,
         session: Option<&Override>,
@@ -159,7 +167,7 @@ impl<C: Clock> IamAccess<C> {
         session: Option<&Override>,
         removal: &Attempts,
     ) -> Option<Proof> {
-        match self.look(change, session, &Attempts::default()).await {
+        match self.ask(change, session, &Attempts::default()).await {
             Ok((Some(false), request_id)) => {
                 Some(proof(&*self.clock, Found::Absent, request_id.as_deref(), removal))
             }
@@ -213,17 +221,14 @@ impl<C: Clock> AccessPort for IamAccess<C> {
         }
     }
 
-    async fn keep(&self, change: &AccessChange) -> Result<Proof, EffectError> {
-        if self.may == May::Give {
-            return self.attach(change).await;
-        }
+    async fn look(&self, change: &AccessChange) -> Result<Proof, EffectError> {
         let session = self.session(change).await?;
         let attempts = Attempts::default();
-        match self.look(change, session.as_ref(), &attempts).await {
+        match self.ask(change, session.as_ref(), &attempts).await {
             Ok((Some(true), request_id)) => {
                 Ok(proof(&*self.clock, Found::Applied, request_id.as_deref(), &attempts))
             }
-            Ok((Some(false) | None, _)) => Err(may_only_remove("keep", change)),
+            Ok((Some(false) | None, _)) => Err(not_there(change)),
             Err((operation, failed)) => {
                 self.forget_session_if_spent(change, &failed);
                 Err(attempts.judge(failed).effect(operation))

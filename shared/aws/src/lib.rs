@@ -32,8 +32,9 @@ use std::time::Duration;
 
 use attempts::Attempts;
 use curfew_app::Ports;
-use curfew_app::ports::{Clock, Invocation};
+use curfew_app::ports::{Clock, Invocation, Vouch, Vouching};
 use curfew_domain::effect::{Found, Proof};
+use curfew_domain::grant::Grant;
 use curfew_domain::retry::{CALL_MARGIN, LEASE_GRACE};
 use curfew_domain::window::{plus, whole_second};
 
@@ -50,7 +51,7 @@ pub use timers::Timers;
 
 /// Names of what Curfew's template made in AWS. Plain data: reading it from the environment is the
 /// runtime's business.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct AwsSettings {
     /// The ledger's table.
     pub table: String,
@@ -60,6 +61,8 @@ pub struct AwsSettings {
     pub timer_target: Option<TimerTarget>,
     /// What the process may do to access at most.
     pub may: May,
+    /// Who vouches for what the ledger says, before it is given.
+    pub vouching: Vouching,
 }
 
 /// What a process may do to access at most. Its role in Curfew's own account holds it to that; in tenants' accounts its
@@ -91,19 +94,21 @@ pub struct AwsServices<C> {
     access: IamAccess<C>,
     timers: Timers<C>,
     clock: Arc<C>,
+    vouching: Vouching,
 }
 
 impl<C: Clock + 'static> AwsServices<C> {
     /// Services over one set of clients. Nothing is sent and no client is built before it is needed.
     #[must_use]
     pub fn new(aws: Arc<Aws>, settings: AwsSettings, clock: Arc<C>) -> Arc<Self> {
-        let AwsSettings { table, schedule_group, timer_target, may } = settings;
+        let AwsSettings { table, schedule_group, timer_target, may, vouching } = settings;
         Arc::new(Self {
             ledger: DynamoLedger::new(Arc::clone(&aws), table),
             access: IamAccess::new(Arc::clone(&aws), Arc::clone(&clock), may),
             timers: Timers::new(Arc::clone(&aws), schedule_group, timer_target, Arc::clone(&clock)),
             aws,
             clock,
+            vouching,
         })
     }
 
@@ -155,6 +160,10 @@ impl<C: Clock> Ports for AwsPorts<C> {
 
     fn invocation(&self) -> &Invocation {
         &self.invocation
+    }
+
+    fn vouch(&self, grant: &Grant) -> Vouch {
+        self.services.vouching.ask(grant)
     }
 }
 

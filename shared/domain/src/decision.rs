@@ -5,6 +5,7 @@
 //! there are, and what AWS says to it, is not known here.
 
 mod denial;
+mod given;
 mod operator;
 mod quorum;
 mod rules;
@@ -21,6 +22,7 @@ use crate::request::AccessRequest;
 use crate::window::{Window, plus, whole_second};
 
 pub use denial::{Denial, DenialCode};
+pub use given::given_by;
 pub use operator::{OPERATOR_SENDER, decide_operators_change, operators_request};
 pub use quorum::missing_approvals;
 pub use rules::{

@@ -3,9 +3,13 @@
 //! Only finds and reads them; what they mean, and whether they are right, is the domain's.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use curfew_app::ports::{Vouch, Vouching};
 use curfew_domain::catalog::{Catalog, CatalogFile, Finding, Findings, Severity};
+use curfew_domain::decision::given_by;
 
+use crate::error::chain;
 use crate::files::{self, ReadError};
 
 /// The catalog can't be used. Nothing is granted then.
@@ -51,6 +55,23 @@ pub fn load(folder: &Path, own_account: &str) -> Result<Catalog, CatalogError> {
         return Err(CatalogError::Account { account: own_account.to_owned(), findings });
     }
     Ok(catalog)
+}
+
+/// Asks the catalog in `folder` whether it gives what the ledger says. It is read when first asked, once: a package does
+/// not change, so neither does what came of reading it.
+#[must_use]
+pub fn vouching(folder: PathBuf, own_account: String) -> Vouching {
+    let read = OnceLock::new();
+    Vouching::by(move |grant| {
+        let catalog = read.get_or_init(|| load(&folder, &own_account).map_err(|error| chain(&error)));
+        match catalog {
+            Ok(catalog) => match given_by(catalog, &own_account, grant) {
+                Ok(()) => Vouch::Given,
+                Err(why) => Vouch::Otherwise(why),
+            },
+            Err(error) => Vouch::Unknown(error.clone()),
+        }
+    })
 }
 
 /// The `.toml` files in `folder`, by name. What lies deeper or is named otherwise is not the catalog's.

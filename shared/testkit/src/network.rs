@@ -66,8 +66,8 @@ pub enum CallName {
     Live,
     /// [`curfew_app::ports::AccessPort::attach`].
     Attach,
-    /// [`curfew_app::ports::AccessPort::keep`], by whoever may only take access away. (The others attach.)
-    Keep,
+    /// [`curfew_app::ports::AccessPort::look`].
+    Look,
     /// [`curfew_app::ports::AccessPort::detach`].
     Detach,
     /// [`curfew_app::ports::AccessPort::inventory`].
@@ -109,7 +109,7 @@ impl CallName {
             | Self::DriftLap
             | Self::SaveDriftLap
             | Self::RecordStray => "ledger",
-            Self::Attach | Self::Keep | Self::Detach | Self::Inventory => "access",
+            Self::Attach | Self::Look | Self::Detach | Self::Inventory => "access",
             Self::SetTimer | Self::ClearTimer => "timers",
         }
     }
@@ -128,7 +128,7 @@ impl CallName {
                 | Self::Live
                 | Self::Due
                 | Self::DriftLap
-                | Self::Keep
+                | Self::Look
                 | Self::Inventory
         )
     }

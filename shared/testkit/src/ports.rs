@@ -2,14 +2,17 @@
 //! there until it is delivered.
 
 use std::fmt;
+use std::sync::Arc;
 
 use curfew_app::console::{LiveGrant, LiveView, Page, ReviewOwed};
 use curfew_app::ports::{
     AccessPort, ClaimWrite, Clock, Commit, CommitWrite, DeniedRequest, DriftLap, Due, EffectError, Failure,
     InventoryPage, Invocation, Ledger, LedgerError, OpenWrite, Ports, Released, Removing, SharedRemoval,
-    Story, Stray, TimerPort,
+    Story, Stray, TimerPort, Vouch, Vouching,
 };
 use curfew_domain::access::{Attachment, Route};
+use curfew_domain::catalog::Catalog;
+use curfew_domain::decision::given_by;
 use curfew_domain::effect::{AccessChange, Found, Proof, Timer};
 use curfew_domain::event::Event;
 use curfew_domain::grant::Grant;
@@ -20,6 +23,7 @@ use curfew_domain::transition::{BeginClosing, Stored};
 use futures_channel::oneshot;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::fixtures::OWN_ACCOUNT;
 use crate::network::{CallName, Delivery, InvocationId, LateEffect};
 use crate::world::{Aws, World};
 
@@ -50,6 +54,7 @@ pub struct MemoryPorts {
     clock: VirtualClock,
     invocation: Invocation,
     may_give: bool,
+    vouching: Vouching,
 }
 
 impl fmt::Debug for MemoryPorts {
@@ -63,13 +68,30 @@ impl MemoryPorts {
         let clock = VirtualClock { world: world.clone(), skew: SignedDuration::ZERO };
         let lease_until = curfew_domain::window::plus(world.now(), crate::fixtures::LEASE);
         let invocation = Invocation { id: format!("invocation-{}", id.0), lease_until };
-        Self { world, id, clock, invocation, may_give: true }
+        Self { world, id, clock, invocation, may_give: true, vouching: Vouching::by(|_| Vouch::Given) }
     }
 
     /// The same invocation with the permissions of the revoke function: it may take access away and give none.
     #[must_use]
     pub fn removing(self) -> Self {
-        Self { may_give: false, ..self }
+        Self { may_give: false, vouching: Vouching::by_nobody(), ..self }
+    }
+
+    /// The same invocation with a catalog of its own: what the ledger says is compared with it before it is given. Others
+    /// believe the ledger.
+    #[must_use]
+    pub fn vouched_by(self, catalog: Arc<Catalog>) -> Self {
+        let vouching = Vouching::by(move |grant| match given_by(&catalog, OWN_ACCOUNT, grant) {
+            Ok(()) => Vouch::Given,
+            Err(why) => Vouch::Otherwise(why),
+        });
+        self.asking(vouching)
+    }
+
+    /// The same invocation with somebody else to ask.
+    #[must_use]
+    pub fn asking(self, vouching: Vouching) -> Self {
+        Self { vouching, ..self }
     }
 
     /// The same invocation with a lease of its own.
@@ -210,6 +232,10 @@ impl Ports for MemoryPorts {
 
     fn invocation(&self) -> &Invocation {
         &self.invocation
+    }
+
+    fn vouch(&self, grant: &Grant) -> Vouch {
+        self.vouching.ask(grant)
     }
 }
 
@@ -433,13 +459,10 @@ impl AccessPort for MemoryPorts {
         .await
     }
 
-    async fn keep(&self, change: &AccessChange) -> Result<Proof, EffectError> {
-        if self.may_give {
-            return self.attach(change).await;
-        }
+    async fn look(&self, change: &AccessChange) -> Result<Proof, EffectError> {
         let wanted = change.clone();
-        self.call(CallName::Keep, Some(&change.grant_id), move |aws| {
-            if aws.iam.has(&wanted) { Ok(proof(aws, Found::Applied)) } else { Err(may_only_remove("keep")) }
+        self.call(CallName::Look, Some(&change.grant_id), move |aws| {
+            if aws.iam.has(&wanted) { Ok(proof(aws, Found::Applied)) } else { Err(may_only_remove("look")) }
         })
         .await
     }

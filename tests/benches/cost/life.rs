@@ -69,7 +69,8 @@ pub(crate) async fn deploy(world: &World) -> Curfew {
     let files = shipped.map(|(name, text)| (name, text.replace("111122223333", ACCOUNT)));
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     // The comparison's calls are nobody's; the archive's batches are to be as full as they are on AWS.
-    let parameters = [("DriftMinutes", "0"), ("TenantIds", TENANT), ("AuditBatchSeconds", AUDIT_BATCH_SECONDS)];
+    let parameters =
+        [("DriftMinutes", "0"), ("TenantIds", TENANT), ("AuditBatchSeconds", AUDIT_BATCH_SECONDS)];
     let curfew = world.deploy("cost", &parameters, &files).await;
     for principal in PRINCIPALS {
         let service = json!({ "Service": "ec2.amazonaws.com" });

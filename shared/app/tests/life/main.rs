@@ -46,3 +46,5 @@ mod sweeping;
 mod throttling;
 #[cfg(test)]
 mod tickets;
+#[cfg(test)]
+mod vouching;

@@ -342,6 +342,7 @@ impl<'s> Engine<'s> {
         let deadline = plus(self.now, caller.job.timeout());
         let given = plus(deadline, skew);
         let ports = self.world.invocation().skewed(skew).leased(super::work::lease_until(given));
+        let ports = ports.vouched_by(self.edition.catalog());
         let ports = match caller.job {
             // Functions that may give run the same code as well (`grant` for a closed ticket, the sweep): in every other
             // history all closings are as theirs, so that both ways meet every fault.

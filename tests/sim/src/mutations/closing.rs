@@ -109,10 +109,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         stands_for_aws: false,
         edits: &[Edit {
             file: CONVERGE,
-            find: "let kept = if detached_before {",
-            replace: r#"let kept: Result<Proof, EffectError> = if crate::mutant("not-attached-for-others") {
-            Ok(Proof { found: Found::Applied, at: Timestamp::UNIX_EPOCH, aws_request_id: None, unsettled: false })
-        } else if detached_before {"#,
+            find: "let kept = match ports.vouch(grant) {",
+            replace: r#"let kept: Result<Proof, EffectError> = match ports.vouch(grant) {
+            _ if crate::mutant("not-attached-for-others") => Ok(Proof {
+                found: Found::Applied,
+                at: Timestamp::UNIX_EPOCH,
+                aws_request_id: None,
+                unsettled: false,
+            }),"#,
         }],
     },
     Mutation {

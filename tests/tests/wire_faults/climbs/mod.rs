@@ -6,6 +6,7 @@
 mod abroad;
 mod evidence;
 mod forbidden;
+mod lever;
 mod principals;
 mod timers;
 
