@@ -128,6 +128,7 @@ fn not_changed(grant: &Grant, why: &Illegal) -> Problem {
         | Illegal::NotChanging
         | Illegal::NotActive
         | Illegal::NoReviewOwed
+        | Illegal::OwnReview
         | Illegal::ReviewTooEarly
         | Illegal::NoDrift => (ProblemKind::TryAgain, "send the same again"),
     };

@@ -86,6 +86,7 @@ async fn begin<P: Ports>(ports: &P, id: &GrantId, begin: &BeginClosing) -> Resul
         | Illegal::OtherAccess
         | Illegal::TooManyChanges
         | Illegal::NoReviewOwed
+        | Illegal::OwnReview
         | Illegal::ReviewTooEarly
         | Illegal::NoDrift => Begun::Done(Revoked::NotDue(Box::new(stored.grant))),
     })

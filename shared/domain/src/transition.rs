@@ -405,6 +405,9 @@ pub fn transition(grant: &Grant, command: Command, now: Timestamp) -> Result<Tra
             if grant.review_owed_since().is_none() {
                 return Err(Illegal::NoReviewOwed);
             }
+            if operator.as_str().trim().eq_ignore_ascii_case(grant.request().requester.as_str()) {
+                return Err(Illegal::OwnReview);
+            }
             let actor = Actor::Operator(operator);
             let mut transition = step(grant, grant.state.clone(), actor, Fact::Reviewed { note }, now);
             transition.grant.review = Some(Review::Done { at: now });

@@ -12,7 +12,7 @@ use curfew_domain::operator::WORDS_MAX;
 use curfew_domain::request::deceptive_character;
 use serde_json::{Map, Value};
 
-/// Where a widget puts what it knows. Of it only the form is read.
+/// Where a widget puts what it knows. Of it only the form is read, and what its own parameters are: see [`Fields::new`].
 const WIDGET: &str = "widgetContext";
 
 /// The fields of an input, and everything that was found wrong with them so far.
@@ -24,14 +24,25 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of an input. Those that are not `known` are problems: a misspelt one must not go unnoticed.
+    /// The fields of an input. Those that are not `known` are problems: a misspelt one must not go unnoticed. So are those
+    /// that a widget has for its own parameters: a dashboard calls with them whenever somebody opens it, with that person's
+    /// credentials, and whoever may edit dashboards could give orders in other people's names. A button's are its own.
     #[must_use]
     pub fn new(fields: &'a Map<String, Value>, known: &[&str]) -> Self {
         let unknown = fields.keys().filter(|name| *name != WIDGET && !known.contains(&name.as_str()));
         let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
         let problem =
             |name: &String| format!("{} is not known here; known are {}", shown(name), names.join(", "));
-        let problems = unknown.map(problem).collect();
+        let mut problems: Vec<String> = unknown.map(problem).collect();
+        let parameters = fields.get(WIDGET).and_then(|widget| widget.get("params")?.as_object());
+        let by_itself = fields.keys().filter(|name| parameters.is_some_and(|all| all.contains_key(*name)));
+        problems.extend(by_itself.map(|name| {
+            format!(
+                "{} is a parameter of the dashboard's widget: nothing is done because somebody opened a dashboard; click a \
+                 button of the widget, or type it by hand",
+                shown(name)
+            )
+        }));
         let form = fields.get(WIDGET).and_then(|widget| widget.get("forms")?.get("all")?.as_object());
         Self { fields, form, problems }
     }
@@ -170,7 +181,7 @@ mod tests {
     }
 
     fn from_form(form: &Value) -> Value {
-        json!({ "widgetContext": { "dashboardName": "Curfew", "params": { "reason": "x" }, "forms": { "all": form } } })
+        json!({ "widgetContext": { "dashboardName": "Curfew", "params": { "tenant": "acme" }, "forms": { "all": form } } })
     }
 
     fn some(text: &str) -> Option<String> {
@@ -248,6 +259,24 @@ mod tests {
                 assert!(problem.contains(expected), "{problem} does not say {expected}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_dashboard_asks_when_it_is_opened_is_not_done() {
+        let order = json!({ "reason": "over", "operator": "olga" });
+        let mut opened = order.clone();
+        opened["widgetContext"] = json!({ "params": order, "forms": { "all": {} } });
+        let problems = read(&opened).2;
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(
+            problems[0].starts_with("`operator` is a parameter of the dashboard's widget"),
+            "{problems:?}"
+        );
+        // The widget's filter beside what its button says.
+        let mut clicked = order;
+        clicked["widgetContext"] =
+            json!({ "params": { "tenant": "acme", "show": "x" }, "forms": { "all": {} } });
+        assert_eq!(read(&clicked).2, Vec::<String>::new());
     }
 
     #[test]

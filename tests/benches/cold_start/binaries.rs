@@ -9,8 +9,13 @@ use serde_json::Value;
 use crate::Failure;
 
 /// Package and program of each function.
-const FUNCTIONS: [(&str, &str); 3] =
-    [("curfew-fn-grant", "grant"), ("curfew-fn-revoke", "revoke"), ("curfew-fn-sweep", "sweep")];
+const FUNCTIONS: [(&str, &str); 5] = [
+    ("curfew-fn-grant", "grant"),
+    ("curfew-fn-revoke", "revoke"),
+    ("curfew-fn-sweep", "sweep"),
+    ("curfew-fn-audit", "audit"),
+    ("curfew-fn-console", "console"),
+];
 
 /// A function's program.
 pub(crate) struct Binary {

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::binaries::workspace;
 
 /// What Lambda sets, and the template's variables with values of the right form. Nothing is called.
-const VARIABLES: [(&str, &str); 15] = [
+const VARIABLES: [(&str, &str); 21] = [
     ("AWS_LAMBDA_FUNCTION_NAME", "curfew-bench"),
     ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
@@ -22,6 +22,12 @@ const VARIABLES: [(&str, &str); 15] = [
     ("CURFEW_REVOKE_FUNCTION_ARN", "arn:aws:lambda:eu-west-1:111122223333:function:curfew-revoke"),
     ("CURFEW_TIMER_DLQ_ARN", "arn:aws:sqs:eu-west-1:111122223333:curfew-timers"),
     ("CURFEW_WEBHOOK_SECRET", "curfew/webhooks"),
+    ("CURFEW_GRANT_FUNCTION_ARN", "arn:aws:lambda:eu-west-1:111122223333:function:curfew-grant"),
+    ("CURFEW_STACK", "curfew"),
+    ("CURFEW_ARCHIVE", "curfew-archive-111122223333-eu-west-1"),
+    ("CURFEW_BUS", "curfew"),
+    ("CURFEW_CHECKPOINT_KEY", "arn:aws:kms:eu-west-1:111122223333:key/1"),
+    ("CURFEW_UNREADABLE", "https://sqs.eu-west-1.amazonaws.com/111122223333/curfew-unreadable"),
 ];
 
 /// Where an SDK would ask for what it was not given. All of it leads to the stub.

@@ -104,6 +104,24 @@ fn those_come_first_that_are_owed_longest() {
     assert_eq!(owed(&life).iter().map(|grant| grant.id().clone()).collect::<Vec<_>>(), expected);
 }
 
+/// A name is a claim, but nobody has to lie to be found out.
+#[test]
+fn whoever_had_the_access_does_not_review_it() {
+    let life = Life::new();
+    let grant = opened(&life, &request("CHG-1"));
+    life.revoke(grant.id());
+    let ports = life.world.invocation();
+    let before = life.everything();
+    for name in ["ana@example.com", " Ana@Example.com "] {
+        let ana = OperatorName::new(name).unwrap();
+        let own = life.world.finish(review::done(&ports, grant.id(), &ana, "all fine")).unwrap().unwrap();
+        assert!(matches!(own, Reviewed::NotOwed { why: Illegal::OwnReview, .. }), "{own:?}");
+    }
+    assert_eq!(life.everything(), before);
+    assert_eq!(owed(&life).len(), 1);
+    assert!(matches!(done(&life, &grant), Reviewed::Recorded(_)));
+}
+
 #[test]
 fn of_two_reviews_at_once_one_is_recorded() {
     let catalog = catalog();

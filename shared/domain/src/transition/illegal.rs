@@ -66,6 +66,9 @@ pub enum Illegal {
     /// No guardrail asked for a review of it, or it was reviewed already.
     #[error("no review of the grant is owed")]
     NoReviewOwed,
+    /// Whoever had the access is not who looks at it afterwards.
+    #[error("whoever had the access can't review it: somebody else has to")]
+    OwnReview,
     /// It has not ended, so there is no whole story to be reviewed.
     #[error("the grant has not ended yet; its review comes after that")]
     ReviewTooEarly,

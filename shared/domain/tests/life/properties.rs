@@ -317,6 +317,7 @@ proptest! {
                                 | Illegal::NoDrift
                                 | Illegal::NotProven
                                 | Illegal::NoReviewOwed
+                                | Illegal::OwnReview
                         ));
                     }
                     continue;

@@ -121,6 +121,7 @@ fn why(illegal: &Illegal) -> &'static str {
         Illegal::TooManyChanges => "too many changes",
         Illegal::NoDrift => "no drift",
         Illegal::NoReviewOwed => "no review is owed",
+        Illegal::OwnReview => "their own",
         Illegal::ReviewTooEarly => "not ended yet",
     }
 }
