@@ -1,10 +1,9 @@
 //! One invocation: reads what is wanted, has it done, tells what came of it.
 
 use curfew_app::ports::{self, Clock as _};
-use curfew_audit::deliver::{self, Arrival, Delivered, Recent, Settings};
+use curfew_audit::deliver::{self, ArchivedAgain, Arrival, Delivered, NotArchived, Recent, Settings};
 use curfew_audit::ports::AuditPorts;
 use curfew_audit::seal::{self, SealSettings, Sealed};
-use curfew_domain::ids::GrantId;
 use curfew_runtime::error::chain;
 use curfew_runtime::{FunctionError, Invocation, Metrics};
 use jiff::SignedDuration;
@@ -68,7 +67,16 @@ where
         let done = match input {
             Ok(Input::Batch(items)) => Ok(self.deliver(&ports, &items).await),
             Ok(Input::Checkpoint) => self.seal(&ports, invocation).await,
-            Ok(Input::ArchiveAgain(id)) => self.archive_again(&ports, id).await,
+            Ok(Input::ArchiveAgain(id)) => {
+                let archived = deliver::archive_again(&ports, &self.settings, &id).await;
+                self.archived_again(&ports, archived)
+                    .map(|archived| Reply::grant_archived_again(id, archived))
+            }
+            Ok(Input::ArchiveDenialsAgain(source, ticket)) => {
+                let archived = deliver::archive_denials_again(&ports, &self.settings, &source, &ticket).await;
+                self.archived_again(&ports, archived)
+                    .map(|archived| Reply::denials_archived_again(source, ticket, archived))
+            }
             Err(error) => Err(error),
         };
         done.inspect_err(|error| tracing::error!("{error}"))
@@ -111,8 +119,12 @@ where
         Ok(Reply::from(&sealed))
     }
 
-    async fn archive_again(&self, ports: &P, id: GrantId) -> Result<Reply, FunctionError> {
-        let archived = deliver::archive_again(ports, &self.settings, &id).await.map_err(|error| {
+    fn archived_again(
+        &self,
+        ports: &P,
+        archived: Result<ArchivedAgain, NotArchived>,
+    ) -> Result<ArchivedAgain, FunctionError> {
+        let archived = archived.map_err(|error| {
             let message = chain(&error);
             if error.is_retryable() {
                 FunctionError::retryable(message)
@@ -121,8 +133,8 @@ where
             }
         })?;
         self.metrics.records_archived(ports.clock().now(), archived.records);
-        tracing::info!(grant.id = %id, "archived {} record(s) of grant {id} again", archived.records);
-        Ok(Reply::archived_again(id, archived))
+        tracing::info!("archived {} record(s) again, in {}", archived.records, archived.keys.join(", "));
+        Ok(archived)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the audit function is called with. Must not know what is done about it.
 
-use curfew_domain::ids::{GrantId, IdError};
+use curfew_domain::ids::{GrantId, IdError, Source, TicketId};
 use serde_json::{Map, Value};
 
 /// What is wanted.
@@ -12,6 +12,8 @@ pub enum Input {
     Checkpoint,
     /// A grant's story is to be archived again.
     ArchiveAgain(GrantId),
+    /// What a source was denied on a ticket is to be archived again.
+    ArchiveDenialsAgain(Source, TicketId),
 }
 
 /// It is not clear what is wanted.
@@ -19,13 +21,16 @@ pub enum Input {
 pub enum NotAnInput {
     /// It is nothing that the function knows.
     #[error(
-        "the input is not clear; say `{{\"checkpoint\":true}}` or `{{\"archive_again\":\"g-…\"}}`, alone, or send a part \
-         of the ledger's stream"
+        "the input is not clear; say `{{\"checkpoint\":true}}`, `{{\"archive_again\":\"g-…\"}}` or \
+         `{{\"archive_denials_again\":{{\"source\":\"…\",\"ticket\":\"…\"}}}}`, alone, or send a part of the ledger's stream"
     )]
     Unknown,
     /// It names no grant.
     #[error("`archive_again` names no grant: {0}")]
-    Grant(#[from] IdError),
+    Grant(IdError),
+    /// It names no ticket.
+    #[error("`archive_denials_again` names no ticket of a source: {0}")]
+    Ticket(#[from] IdError),
 }
 
 impl Input {
@@ -40,7 +45,18 @@ impl Input {
         }
         match only(fields) {
             Some(("checkpoint", Value::Bool(true))) => Ok(Self::Checkpoint),
-            Some(("archive_again", Value::String(id))) => Ok(Self::ArchiveAgain(GrantId::new(id.trim())?)),
+            Some(("archive_again", Value::String(id))) => {
+                GrantId::new(id.trim()).map(Self::ArchiveAgain).map_err(NotAnInput::Grant)
+            }
+            Some(("archive_denials_again", Value::Object(of))) => {
+                match (of.get("source"), of.get("ticket")) {
+                    (Some(Value::String(source)), Some(Value::String(ticket))) if of.len() == 2 => {
+                        let (source, ticket) = (Source::new(source.trim())?, TicketId::new(ticket.trim())?);
+                        Ok(Self::ArchiveDenialsAgain(source, ticket))
+                    }
+                    _ => Err(NotAnInput::Unknown),
+                }
+            }
             _ => Err(NotAnInput::Unknown),
         }
     }
@@ -63,7 +79,7 @@ mod tests {
     const ID: &str = "g-aaaaaaaaaaaaaaaaaaaaaaaaa7";
 
     #[test]
-    fn three_things_can_be_wanted() {
+    fn four_things_can_be_wanted() {
         let grant = GrantId::new(ID).unwrap();
         for (input, wanted) in [
             (
@@ -73,6 +89,10 @@ mod tests {
             (json!({ "Records": [] }), Input::Batch(Vec::new())),
             (json!({ "checkpoint": true }), Input::Checkpoint),
             (json!({ "archive_again": ID }), Input::ArchiveAgain(grant)),
+            (
+                json!({ "archive_denials_again": { "source": "itsm", "ticket": "CHG:1/2" } }),
+                Input::ArchiveDenialsAgain(Source::new("itsm").unwrap(), TicketId::new("CHG:1/2").unwrap()),
+            ),
         ] {
             assert_eq!(Input::read(&input), Ok(wanted), "{input}");
         }
@@ -90,10 +110,16 @@ mod tests {
             json!({ "checkpoint": true, "archive_again": ID }),
             json!({ "archive_again": 7 }),
             json!({ "archive": ID }),
+            json!({ "archive_denials_again": "CHG-1" }),
+            json!({ "archive_denials_again": { "ticket": "CHG-1" } }),
+            json!({ "archive_denials_again": { "source": "itsm", "ticket": "CHG-1", "more": 1 } }),
         ] {
             assert_eq!(Input::read(&input), Err(NotAnInput::Unknown), "{input}");
         }
         let error = Input::read(&json!({ "archive_again": "CHG-1" })).unwrap_err();
         assert!(matches!(error, NotAnInput::Grant(_)), "{error}");
+        let of = json!({ "archive_denials_again": { "source": "itsm", "ticket": "CHG#1" } });
+        let error = Input::read(&of).unwrap_err();
+        assert!(matches!(error, NotAnInput::Ticket(_)), "{error}");
     }
 }

@@ -1,7 +1,8 @@
 //! The audit function: carries events from the ledger to the bus and the archive, and seals the archive.
 //!
-//! What it is called with says what it does: a part of the ledger's stream, `{"checkpoint":true}`, or
-//! `{"archive_again":"g-…"}`.
+//! What it is called with says what it does: a part of the ledger's stream, `{"checkpoint":true}`,
+//! `{"archive_again":"g-…"}`, or `{"archive_denials_again":{"source":"…","ticket":"…"}}`. What it archives it takes from the
+//! ledger, whoever called it.
 
 mod handler;
 mod input;

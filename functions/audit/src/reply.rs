@@ -2,7 +2,7 @@
 
 use curfew_audit::deliver::{ArchivedAgain, Delivered};
 use curfew_audit::seal::Sealed;
-use curfew_domain::ids::GrantId;
+use curfew_domain::ids::{GrantId, Source, TicketId};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ pub enum Reply {
     Batch(BatchReply),
     /// To a checkpoint.
     Sealed(SealedReply),
-    /// To archiving a grant again.
+    /// To archiving a grant, or a ticket's denials, again.
     ArchivedAgain(ArchivedAgainReply),
 }
 
@@ -52,9 +52,18 @@ struct CheckpointReply {
 /// What was archived again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ArchivedAgainReply {
-    grant_id: GrantId,
+    #[serde(flatten)]
+    of: Of,
     records: usize,
     objects: Vec<String>,
+}
+
+/// Whose records they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum Of {
+    Grant { grant_id: GrantId },
+    Ticket { source: Source, ticket: TicketId },
 }
 
 impl From<&Delivered> for Reply {
@@ -79,8 +88,17 @@ impl From<&Sealed> for Reply {
 
 impl Reply {
     /// The answer to archiving a grant again.
-    pub(crate) fn archived_again(grant_id: GrantId, archived: ArchivedAgain) -> Self {
+    pub(crate) fn grant_archived_again(grant_id: GrantId, archived: ArchivedAgain) -> Self {
+        Self::again(Of::Grant { grant_id }, archived)
+    }
+
+    /// The answer to archiving a ticket's denials again.
+    pub(crate) fn denials_archived_again(source: Source, ticket: TicketId, archived: ArchivedAgain) -> Self {
+        Self::again(Of::Ticket { source, ticket }, archived)
+    }
+
+    fn again(of: Of, archived: ArchivedAgain) -> Self {
         let ArchivedAgain { keys: objects, records } = archived;
-        Self::ArchivedAgain(ArchivedAgainReply { grant_id, records, objects })
+        Self::ArchivedAgain(ArchivedAgainReply { of, records, objects })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use curfew_domain::ids::GrantId;
+use curfew_domain::ids::{GrantId, Source, TicketId};
 
 use crate::Input;
 
@@ -18,6 +18,11 @@ fn each_test_event_asks_for_what_its_name_says() {
         found.insert(path.file_stem().unwrap().to_string_lossy().into_owned(), input);
     }
     let id = GrantId::new("g-abcdefghijklmnopqrstuvwxyz").unwrap();
-    let expected = [("archive-a-grant-again", Input::ArchiveAgain(id)), ("seal-now", Input::Checkpoint)];
+    let (source, ticket) = (Source::new("servicenow").unwrap(), TicketId::new("CHG0030191").unwrap());
+    let expected = [
+        ("archive-a-grant-again", Input::ArchiveAgain(id)),
+        ("archive-denials-again", Input::ArchiveDenialsAgain(source, ticket)),
+        ("seal-now", Input::Checkpoint),
+    ];
     assert_eq!(found, BTreeMap::from(expected.map(|(name, input)| (name.to_owned(), input))));
 }

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use curfew_app::open::{Opened, open};
-use curfew_app::ports::{Clock, EffectError, Failure, Ledger as _};
+use curfew_app::ports::{Clock, DeniedRequest, EffectError, Failure, Ledger as _};
 use curfew_app::{Ports as _, ports};
 use curfew_audit::deliver::Settings;
 use curfew_audit::ports::{
     ArchiveStore, AuditPorts, Bus, DeadLetter, DeadLetters, Grants, Notice, Page, Publication, Put,
-    ReadError, Signer, Story,
+    ReadError, Signer, Story, Written,
 };
 use curfew_audit::record::{Mapping, Origin, Subject};
-use curfew_domain::ids::GrantId;
+use curfew_domain::ids::{GrantId, Source, TicketId};
 use curfew_runtime::error::Remedy;
 use curfew_runtime::{FunctionError, Invocation, Metrics};
 use curfew_testkit::fixtures::{self, START, request};
@@ -32,6 +32,7 @@ const MARGIN: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Default)]
 struct Outside {
     grants: BTreeMap<GrantId, Story>,
+    denials: Vec<DeniedRequest>,
     objects: BTreeMap<String, Vec<u8>>,
     bus: Vec<Notice>,
     letters: Vec<DeadLetter>,
@@ -59,8 +60,23 @@ impl Memory {
 }
 
 impl Grants for Memory {
-    async fn subject(&self, id: &GrantId) -> Result<Option<Subject>, ReadError> {
-        Ok(self.outside().grants.get(id).map(|story| story.subject.clone()))
+    async fn written(&self, id: &GrantId, seqs: &BTreeSet<u32>) -> Result<Option<Written>, ReadError> {
+        let written = |story: &Story| {
+            let events = story.events.iter().filter(|event| seqs.contains(&event.seq));
+            let bodies = events.map(|event| (event.seq, event.canonical())).collect();
+            Written { subject: story.subject.clone(), bodies }
+        };
+        Ok(self.outside().grants.get(id).map(written))
+    }
+
+    async fn denial(&self, denied: &DeniedRequest) -> Result<Option<DeniedRequest>, ReadError> {
+        Ok(self.outside().denials.iter().find(|there| *there == denied).cloned())
+    }
+
+    async fn denials(&self, source: &Source, ticket: &TicketId) -> Result<Vec<DeniedRequest>, ReadError> {
+        let outside = self.outside();
+        let of = outside.denials.iter().filter(|denied| denied.source == *source && denied.ticket == *ticket);
+        Ok(of.cloned().collect())
     }
 
     async fn story(&self, id: &GrantId) -> Result<Option<Story>, ReadError> {
@@ -340,6 +356,45 @@ fn a_grant_is_archived_again_by_its_id() {
     let unknown = bench.handle(&json!({ "archive_again": id })).unwrap_err();
     assert_eq!(unknown.remedy, Remedy::NeedsOperator);
     assert_eq!(unknown.message, format!("grant {id} is not in the ledger; is its id right?"));
+}
+
+#[test]
+fn what_was_denied_on_a_ticket_is_archived_again_by_its_source_and_id() {
+    let bench = Bench::new();
+    let denied = |ticket| DeniedRequest::of(&request(ticket), "self-approval", "nobody else", START);
+    bench.memory.outside().denials = vec![denied("CHG-1"), denied("CHG-2")];
+    let source = denied("CHG-1").source;
+    let of = |ticket: &str| json!({ "archive_denials_again": { "source": source, "ticket": ticket } });
+    let reply = bench.handle(&of("CHG-1")).unwrap();
+    assert_eq!(
+        (&reply["source"], &reply["ticket"], &reply["records"]),
+        (&json!(source), &json!("CHG-1"), &json!(1))
+    );
+    assert!(bench.memory.outside().objects.contains_key(reply["objects"][0].as_str().unwrap()));
+    assert_eq!(bench.told("RecordsArchived"), [json!(1)]);
+    let none = bench.handle(&of("CHG-3")).unwrap_err();
+    assert_eq!(none.remedy, Remedy::NeedsOperator);
+    assert!(none.message.contains("no denied request"), "{none}");
+}
+
+/// Whoever may invoke the function may hand it anything.
+#[test]
+fn what_the_ledger_does_not_have_is_neither_archived_nor_told() {
+    let bench = Bench::new();
+    let mut batch = bench.batch();
+    let last = bench.story.events.last().unwrap();
+    let mut forged = serde_json::to_value(last).unwrap();
+    forged["seq"] = json!(last.seq + 1);
+    forged["prev"] = json!(last.digest());
+    let record = &mut batch["Records"][2]["dynamodb"];
+    record["Keys"]["sk"] = json!({ "S": format!("EVENT#{:06}", last.seq + 1) });
+    record["NewImage"]["body"] = json!({ "S": forged.to_string() });
+    assert_eq!(bench.handle(&batch), Ok(json!({ "batchItemFailures": [] })));
+    let outside = bench.memory.outside();
+    assert_eq!(outside.bus.len(), 2);
+    let archived: String = outside.objects.values().map(|body| String::from_utf8_lossy(body)).collect();
+    assert_eq!(archived.lines().count(), 2);
+    assert!(outside.letters[0].reason.contains("is not in the ledger"), "{}", outside.letters[0].reason);
 }
 
 #[test]

@@ -1,12 +1,18 @@
 //! Carries what the ledger's stream brings on: into the archive first, then onto the bus.
 //!
+//! - *From the ledger alone.* Whoever may call the function can hand it anything. Each item that arrived is read back by
+//!   its key, and what the ledger does not have like that is for people.
 //! - *At least once.* What was not delivered is told, and comes again with all that came after it. Listeners tell a
 //!   duplicate by the record's id.
-//! - *In order for each grant.* Of one batch, no event of a grant is on the bus before those that came before it.
+//! - *In order for each grant.* Of one batch, no event of a grant is on the bus before those that came before it. From
+//!   batch to batch the order is the stream's: that in which items were written, one transaction after the other.
 //! - *Nothing blocks the rest.* What can't be read, or is refused for what it is, goes to people with its reason, whole.
 //!   What fails because somebody did not answer holds up its own grant only.
 //!
 //! Must not know how a stream looks, nor who calls again.
+
+mod again;
+mod believed;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,23 +20,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use curfew_app::ports::{Clock as _, DeniedRequest, EffectError, Failure};
 use curfew_domain::event::canonical_json;
 use curfew_domain::ids::GrantId;
-use futures_util::StreamExt as _;
-use futures_util::stream;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::{events_key, sha256_hex};
 use crate::ports::{
-    ArchiveStore as _, AuditPorts, Bus as _, DeadLetter, DeadLetters as _, Grants as _, NOTICES_BYTES_MAX,
-    NOTICES_MAX, Notice, Publication, Put, ReadError,
+    ArchiveStore as _, AuditPorts, Bus as _, DeadLetter, DeadLetters as _, NOTICES_BYTES_MAX, NOTICES_MAX,
+    Notice, Publication, Put,
 };
-use crate::record::{Mapping, Origin, Record, Subject, Unmappable};
+use crate::record::{Mapping, Origin, Record};
 
-/// How many grants are read at once.
-const READS_CONCURRENT: usize = 8;
-
-/// How many records of a grant's story go into one object when it is archived again.
-const STORY_RECORDS_MAX: usize = 1_000;
+pub use again::{ArchivedAgain, NotArchived, archive_again, archive_denials_again};
+use believed::{Ledger, Unmade};
 
 /// How many records a process remembers.
 const REMEMBERED_MAX: usize = 10_000;
@@ -89,11 +90,12 @@ pub struct Delivered {
 }
 
 /// What this process has delivered lately. As long as the bus is down, a batch comes again and again: what is in the
-/// archive, where nothing can be deleted for years, need not be written there each time.
+/// archive, where nothing can be deleted for years, need not be written there each time, nor people be told each time.
 #[derive(Debug, Default)]
 pub struct Recent {
     archived: Memory<String>,
     published: Memory<()>,
+    told: Memory<()>,
 }
 
 /// A bounded memory by digest.
@@ -148,6 +150,19 @@ impl Ready {
     }
 }
 
+/// Why something is for people.
+struct ForPeople {
+    reason: String,
+    /// What the ledger has in its place, if that is something else.
+    in_ledger: Option<String>,
+}
+
+impl From<String> for ForPeople {
+    fn from(reason: String) -> Self {
+        Self { reason, in_ledger: None }
+    }
+}
+
 /// What is known of a batch so far.
 struct Batch<'a> {
     arrivals: &'a [Arrival],
@@ -155,7 +170,7 @@ struct Batch<'a> {
     failed: BTreeSet<usize>,
     failures: BTreeSet<String>,
     /// Places of items that are for people, and why.
-    for_people: Vec<(usize, String)>,
+    for_people: Vec<(usize, ForPeople)>,
     report: Delivered,
 }
 
@@ -165,7 +180,7 @@ impl Batch<'_> {
         self.failures.insert(why.to_string());
     }
 
-    fn set_aside(&mut self, place: usize, why: String) {
+    fn set_aside(&mut self, place: usize, why: ForPeople) {
         self.for_people.push((place, why));
     }
 
@@ -201,16 +216,16 @@ pub async fn deliver<P: AuditPorts>(
         // Evidence first: nobody hears of what is not kept.
         Err(error) => ready.iter().for_each(|ready| batch.fail(ready.place, &error)),
     }
-    tell_people(ports, &mut batch).await;
+    tell_people(ports, recent, &mut batch).await;
     batch.report()
 }
 
 /// Makes records of what arrived: those of a grant in the order of their numbers, where the first of them stood.
 async fn records<P: AuditPorts>(ports: &P, settings: &Settings, batch: &mut Batch<'_>) -> Vec<Ready> {
-    let subjects = subjects(ports, batch.arrivals).await;
+    let ledger = Ledger::read(ports, batch.arrivals).await;
     let mut ready = Vec::new();
     for (place, arrival) in batch.arrivals.iter().enumerate() {
-        match read(settings, arrival, &subjects) {
+        match ledger.record(settings, place, arrival) {
             Ok(record) => ready.push(Ready::new(place, record)),
             Err(Unmade::ForPeople(why)) => batch.set_aside(place, why),
             Err(Unmade::Failed(why)) => batch.fail(place, &why),
@@ -228,59 +243,6 @@ async fn records<P: AuditPorts>(ports: &P, settings: &Settings, batch: &mut Batc
         (first.unwrap_or(ready.place), ready.record.seq, ready.place)
     });
     ready
-}
-
-type Subjects = BTreeMap<GrantId, Result<Option<Subject>, ReadError>>;
-
-/// Reads each grant of a batch once.
-async fn subjects<P: AuditPorts>(ports: &P, arrivals: &[Arrival]) -> Subjects {
-    let ids: BTreeSet<&GrantId> = arrivals
-        .iter()
-        .filter_map(|arrival| match &arrival.content {
-            Ok(Content::Event { grant_id, .. }) => Some(grant_id),
-            Ok(Content::Denial(_)) | Err(_) => None,
-        })
-        .collect();
-    let reads = ids.into_iter().map(|id| async move { (id.clone(), ports.grants().subject(id).await) });
-    stream::iter(reads).buffered(READS_CONCURRENT).collect().await
-}
-
-/// Why no record was made.
-enum Unmade {
-    ForPeople(String),
-    Failed(String),
-}
-
-fn read(settings: &Settings, arrival: &Arrival, subjects: &Subjects) -> Result<Record, Unmade> {
-    match &arrival.content {
-        Err(why) => Err(Unmade::ForPeople(why.clone())),
-        Ok(Content::Denial(denied)) => Ok(Record::of_denial(settings.mapping, &settings.origin, denied)),
-        Ok(Content::Event { grant_id, seq, body }) => {
-            let subject = match subjects.get(grant_id) {
-                Some(Ok(Some(subject))) => subject,
-                Some(Ok(None)) | None => {
-                    return Err(Unmade::ForPeople(format!(
-                        "grant {grant_id} of this event is not in the ledger"
-                    )));
-                }
-                Some(Err(ReadError::Unreadable(why))) => {
-                    return Err(Unmade::ForPeople(format!(
-                        "grant {grant_id} of this event can't be read: {why}"
-                    )));
-                }
-                Some(Err(ReadError::Failed(error))) => return Err(Unmade::Failed(error.to_string())),
-            };
-            let record = Record::of_event(settings.mapping, &settings.origin, subject, body)
-                .map_err(|error| Unmade::ForPeople(error.to_string()))?;
-            if record.grant_id.as_ref() != Some(grant_id) || record.seq != Some(*seq) {
-                let id = &record.id;
-                return Err(Unmade::ForPeople(format!(
-                    "event {seq} of grant {grant_id} says that it is `{id}`"
-                )));
-            }
-            Ok(record)
-        }
-    }
 }
 
 /// Writes records into one object, but for those that are known to be in the archive. How many were written.
@@ -348,10 +310,8 @@ async fn publish<P: AuditPorts>(ports: &P, recent: &Recent, ready: &[Ready], bat
                 }
                 Publication::Refused(why) => {
                     let id = &ready.record.id;
-                    batch.set_aside(
-                        ready.place,
-                        format!("`{id}` is in the archive, but the bus refuses it: {why}"),
-                    );
+                    let why = format!("`{id}` is in the archive, but the bus refuses it: {why}");
+                    batch.set_aside(ready.place, why.into());
                 }
                 Publication::Failed(error) => {
                     batch.fail(ready.place, &error);
@@ -423,105 +383,23 @@ fn unanswered() -> EffectError {
     }
 }
 
-/// Hands over what is for people.
-async fn tell_people<P: AuditPorts>(ports: &P, batch: &mut Batch<'_>) {
-    for (place, reason) in std::mem::take(&mut batch.for_people) {
-        let Some(arrival) = batch.arrivals.get(place) else { continue };
-        let letter = DeadLetter {
-            reason: reason.clone(),
-            sequence: arrival.sequence.clone(),
-            raw: arrival.raw.clone(),
-        };
+/// Hands over what is for people, but for what they were told of already.
+async fn tell_people<P: AuditPorts>(ports: &P, recent: &Recent, batch: &mut Batch<'_>) {
+    for (place, ForPeople { reason, in_ledger }) in std::mem::take(&mut batch.for_people) {
+        let Some(Arrival { sequence, raw, .. }) = batch.arrivals.get(place) else { continue };
+        // By all of it: whoever calls by hand gives it any number.
+        let digest: Digest = Sha256::digest(format!("{sequence} {raw}")).into();
+        if recent.told.get(&digest).is_some() {
+            continue;
+        }
+        let (reason_told, sequence, raw) = (reason.clone(), sequence.clone(), raw.clone());
+        let letter = DeadLetter { reason, sequence: sequence.clone(), raw, in_ledger };
         match ports.dead_letters().put(&letter).await {
-            Ok(()) => batch.report.set_aside.push((arrival.sequence.clone(), reason)),
+            Ok(()) => {
+                recent.told.keep(digest, ());
+                batch.report.set_aside.push((sequence, reason_told));
+            }
             Err(error) => batch.fail(place, &error),
         }
     }
-}
-
-/// A grant's story was archived again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArchivedAgain {
-    /// The objects that hold it.
-    pub keys: Vec<String>,
-    /// How many records there are.
-    pub records: usize,
-}
-
-/// Why a grant's story was not archived again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotArchived {
-    /// There is no such grant.
-    #[error("grant {0} is not in the ledger; is its id right?")]
-    Unknown(GrantId),
-    /// It can't be read.
-    #[error("the events of grant {id} can't be read")]
-    Unread {
-        /// The grant.
-        id: GrantId,
-        /// Why not.
-        source: ReadError,
-    },
-    /// One of its events is no record.
-    #[error("event {seq} of grant {id} can't be archived")]
-    Unmappable {
-        /// The grant.
-        id: GrantId,
-        /// The event.
-        seq: u32,
-        /// Why not.
-        source: Unmappable,
-    },
-    /// The archive did not take it.
-    #[error("the archive did not take the events of grant {id}")]
-    Refused {
-        /// The grant.
-        id: GrantId,
-        /// Why not.
-        source: EffectError,
-    },
-}
-
-impl NotArchived {
-    /// Whether the same again may succeed later.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Unknown(_)
-            | Self::Unmappable { .. }
-            | Self::Unread { source: ReadError::Unreadable(_), .. } => false,
-            Self::Unread { source: ReadError::Failed(error), .. } => error.retryable,
-            Self::Refused { source, .. } => !source.is_settled(),
-        }
-    }
-}
-
-/// Writes a grant's whole story from the ledger into the archive again, whatever is there: for what was never
-/// delivered. Nobody is told on the bus, where it would look like news.
-///
-/// # Errors
-/// [`NotArchived`]. Part of it may be written; that does no harm, and neither does the same again.
-pub async fn archive_again<P: AuditPorts>(
-    ports: &P,
-    settings: &Settings,
-    id: &GrantId,
-) -> Result<ArchivedAgain, NotArchived> {
-    let story = ports.grants().story(id).await;
-    let story = story.map_err(|source| NotArchived::Unread { id: id.clone(), source })?;
-    let Some(story) = story else {
-        return Err(NotArchived::Unknown(id.clone()));
-    };
-    let mut details = Vec::new();
-    for event in &story.events {
-        let record = Record::of_event(settings.mapping, &settings.origin, &story.subject, &event.canonical());
-        let record =
-            record.map_err(|source| NotArchived::Unmappable { id: id.clone(), seq: event.seq, source })?;
-        details.push(record.detail());
-    }
-    let mut keys = Vec::new();
-    for part in details.chunks(STORY_RECORDS_MAX) {
-        let written = write(ports, part.iter().map(String::as_str)).await;
-        keys.push(written.map_err(|source| NotArchived::Refused { id: id.clone(), source })?);
-    }
-    Ok(ArchivedAgain { keys, records: details.len() })
 }

@@ -2,12 +2,13 @@
 //!
 //! Whoever calls tries nothing again by itself: what failed is told to whoever invoked, who comes again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
-use curfew_app::ports::{Clock, EffectError, LedgerError};
+use curfew_app::ports::{Clock, DeniedRequest, EffectError, LedgerError};
 use curfew_domain::event::{Event, canonical_json};
-use curfew_domain::ids::GrantId;
+use curfew_domain::ids::{GrantId, Source, TicketId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -77,13 +78,40 @@ impl<P: AuditPorts> AuditPorts for Arc<P> {
     }
 }
 
-/// The ledger, as far as records need it.
+/// The ledger, as far as records need it. Every read sees all that was written before it.
 pub trait Grants: Send + Sync {
-    /// What the records of a grant say of it besides its events; none, if there is no such grant.
-    fn subject(&self, id: &GrantId) -> impl Future<Output = Result<Option<Subject>, ReadError>> + Send;
+    /// A grant, and of its events those of these numbers; none, if there is no such grant. It costs no more with the
+    /// length of the grant's story.
+    fn written(
+        &self,
+        id: &GrantId,
+        seqs: &BTreeSet<u32>,
+    ) -> impl Future<Output = Result<Option<Written>, ReadError>> + Send;
+
+    /// What stands where this denial would; none, if nothing does.
+    fn denial(
+        &self,
+        denied: &DeniedRequest,
+    ) -> impl Future<Output = Result<Option<DeniedRequest>, ReadError>> + Send;
 
     /// A grant's whole story; none, if there is no such grant.
     fn story(&self, id: &GrantId) -> impl Future<Output = Result<Option<Story>, ReadError>> + Send;
+
+    /// All requests of a source that were denied on a ticket.
+    fn denials(
+        &self,
+        source: &Source,
+        ticket: &TicketId,
+    ) -> impl Future<Output = Result<Vec<DeniedRequest>, ReadError>> + Send;
+}
+
+/// A grant, as far as a batch is about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// What its records say of it besides its events.
+    pub subject: Subject,
+    /// The events' bytes, by number, of those that are there and have any.
+    pub bodies: BTreeMap<u32, String>,
 }
 
 /// A grant's story, as it stands in the ledger.
@@ -283,4 +311,6 @@ pub struct DeadLetter {
     pub sequence: String,
     /// All of it, as the stream had it.
     pub raw: Value,
+    /// What the ledger has in its place, if that is something else.
+    pub in_ledger: Option<String>,
 }

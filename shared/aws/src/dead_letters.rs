@@ -41,14 +41,24 @@ impl DeadLetters for SqsDeadLetters {
     }
 }
 
-/// A letter as the queue gets it. Without the record's image, where that is too long: the item is in the table, under
-/// the keys that the record still has.
+/// A letter as the queue gets it. What makes it too long is left out, first what is in the table anyway: what stands there
+/// now, and then the record's image, whose keys stay.
 fn body(letter: &DeadLetter) -> String {
-    let whole = ascii(&json!({
+    let mut record = json!({
         "reason": letter.reason,
         "sequence_number": letter.sequence,
         "record": letter.raw,
-    }));
+    });
+    if let Some(there) = &letter.in_ledger {
+        let mut both = record.clone();
+        both["in_ledger"] = json!(there);
+        let both = ascii(&both);
+        if both.len() <= BYTES_MAX {
+            return both;
+        }
+        record["left_out"] = json!("what the ledger has is too long for this queue; it is in the table");
+    }
+    let whole = ascii(&record);
     if whole.len() <= BYTES_MAX {
         return whole;
     }

@@ -21,6 +21,7 @@ fn letter(body: &str) -> DeadLetter {
             "eventName": "INSERT",
             "dynamodb": { "Keys": keys, "NewImage": { "body": { "S": body } } },
         }),
+        in_ledger: None,
     }
 }
 
@@ -62,6 +63,23 @@ async fn of_a_record_that_is_too_long_its_keys_are_sent() {
     assert_eq!(sent["record"]["dynamodb"]["Keys"], letter.raw["dynamodb"]["Keys"]);
     assert_eq!(sent["sequence_number"], letter.sequence);
     assert!(sent["left_out"].is_string());
+}
+
+#[tokio::test]
+async fn what_the_ledger_has_in_its_place_is_sent_with_it_if_both_fit() {
+    let there = "{\"seq\":7}".to_owned();
+    for (length, both) in [(7, true), (BYTES_MAX - 800, true), (BYTES_MAX - 400, false)] {
+        let (queue, script) = queue([done()]);
+        let letter = DeadLetter { in_ledger: Some(there.repeat(30)), ..letter(&"x".repeat(length)) };
+        queue.put(&letter).await.unwrap();
+        let (text, sent) = message(&script);
+        assert!(text.len() <= BYTES_MAX);
+        assert!(sent["record"] == letter.raw, "whole");
+        assert_eq!(
+            (sent["in_ledger"] == json!(letter.in_ledger), sent["left_out"].is_string()),
+            (both, !both)
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! A grant's story, written into the archive again.
 
-use curfew_audit::deliver::{NotArchived, Recent, archive_again, deliver};
+use curfew_audit::deliver::{NotArchived, Recent, archive_again, archive_denials_again, deliver};
+use curfew_domain::ids::{Source, TicketId};
 use curfew_testkit::fixtures::START;
 use jiff::SignedDuration;
 
 use crate::stage::{Fate, Stage, fine, run};
-use crate::stories::{arrival_of, detail, in_stream, lives, settings};
+use crate::stories::{arrival_of, denied, detail, in_stream, lives, settings};
 
 #[test]
 fn a_story_of_which_something_never_came_is_whole_again() {
@@ -28,6 +29,34 @@ fn a_story_of_which_something_never_came_is_whole_again() {
     let body = String::from_utf8(outside.objects[&archived.keys[0]].clone()).unwrap();
     assert_eq!(body.lines().collect::<Vec<_>>(), all, "in order, the same bytes as the stream's");
     assert_eq!(outside.bus.len(), 2, "it is no news");
+}
+
+/// Denials have no chain: nothing in the archive would tell that they are missing.
+#[test]
+fn what_was_denied_on_a_ticket_is_there_again() {
+    let stage = Stage::new(START);
+    let arrivals = in_stream([denied("CHG-1"), denied("CHG-2")]);
+    stage.outside().write(&[], &arrivals);
+    let (source, ticket) = (Source::new("itsm").unwrap(), TicketId::new("CHG-1").unwrap());
+    let again = |ticket: &TicketId, failing: &'static str| {
+        let ports = stage.invocation();
+        let fate = move |name: &str, _: usize| if name == failing { Fate::LostRequest } else { Fate::Done };
+        run(&stage, ports.invocation, archive_denials_again(&ports, &settings(), &source, ticket), fate)
+    };
+    let unread = again(&ticket, "denials").unwrap_err();
+    assert!(matches!(unread, NotArchived::Unread { .. }) && unread.is_retryable(), "{unread}");
+    let none = again(&TicketId::new("CHG-3").unwrap(), "").unwrap_err();
+    assert!(matches!(none, NotArchived::NoDenials { .. }) && !none.is_retryable(), "{none}");
+    assert!(stage.outside().objects.is_empty());
+    let archived = again(&ticket, "").unwrap();
+    assert_eq!((archived.records, archived.keys.len()), (1, 1));
+    let outside = stage.outside();
+    assert_eq!(
+        outside.archived_lines(),
+        [detail(&arrivals[0], &[]).unwrap()],
+        "the same bytes as the stream's"
+    );
+    assert!(outside.bus.is_empty(), "it is no news");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One batch: what becomes of each record, whatever becomes of one call.
 
 use curfew_audit::deliver::{Arrival, Content, Delivered, Recent, deliver};
-use curfew_audit::ports::{NOTICES_BYTES_MAX, NOTICES_MAX, Story};
+use curfew_audit::ports::{DeadLetter, NOTICES_BYTES_MAX, NOTICES_MAX, Story};
 use curfew_domain::event::Event;
 use curfew_testkit::fixtures::START;
 use serde_json::{Value, json};
@@ -9,12 +9,11 @@ use serde_json::{Value, json};
 use crate::stage::{Fate, Stage, fine, run};
 use crate::stories::{arrival_of, denied, detail, in_stream, lives, poison, settings};
 
-/// A stage on which the grants of these stories are.
+/// A stage on which the grants of these stories are, and what was denied on some tickets.
 fn stage(stories: &[Story]) -> Stage {
     let stage = Stage::new(START);
-    for story in stories {
-        stage.outside().grants.insert(story.events[0].grant_id.clone(), story.clone());
-    }
+    let denials: Vec<Arrival> = (0..25).map(|n| denied(&format!("CHG-{n}"))).collect();
+    stage.outside().write(stories, &denials);
     stage
 }
 
@@ -187,7 +186,7 @@ fn a_grant_that_can_not_be_read_now_holds_up_itself_alone() {
     // Grants are read in the order of their ids.
     let first = stories[0].events[0].grant_id < stories[1].events[0].grant_id;
     let report = delivered(&stage, &Recent::default(), &arrivals, |name, nth| match (name, nth) {
-        ("subject", n) if (n == 0) == first => Fate::LostRequest,
+        ("written", n) if (n == 0) == first => Fate::LostRequest,
         _ => Fate::Done,
     });
     assert_eq!(report.failed_from, Some(arrivals[0].sequence.clone()));
@@ -198,24 +197,29 @@ fn a_grant_that_can_not_be_read_now_holds_up_itself_alone() {
 /// Each kind of poison in the middle of what is good.
 #[test]
 fn poison_goes_to_people_whole_and_blocks_nothing() {
-    let stories = lives(4);
-    let [good, missing, unreadable, refused] = &stories[..] else { unreachable!() };
-    let stage = stage(&[good.clone(), unreadable.clone(), refused.clone()]);
-    stage.outside().unreadable.insert(unreadable.events[0].grant_id.clone());
+    let stories = lives(7);
+    let [good, missing, unreadable, refused, nonsense, spaced, misnamed] = &stories[..] else {
+        unreachable!()
+    };
+    let stage = stage(&stories);
+    let id = |story: &Story| story.events[0].grant_id.clone();
+    stage.outside().grants.remove(&id(missing));
+    stage.outside().unreadable.insert(id(unreadable));
     stage.outside().refused.insert("Revoked".to_owned());
-    let edited = |change: fn(&mut String, &mut u32)| {
-        let mut arrival = arrival_of(good, 2);
-        if let Ok(Content::Event { body, seq, .. }) = &mut arrival.content {
-            change(body, seq);
-        }
+    // It stands like that in the ledger, too.
+    let edited = |story: &Story, to: u32, body: String| {
+        stage.outside().edited.insert((id(story), to), body.clone());
+        let mut arrival = arrival_of(story, 2);
+        arrival.content = Ok(Content::Event { grant_id: id(story), seq: to, body });
         arrival
     };
+    let body = |story: &Story| story.events[1].canonical();
     let arrivals = in_stream([
         poison("item `X` has no readable attribute `body`"),
         arrival_of(good, 1),
-        edited(|body, _| *body = "{}".to_owned()),
-        edited(|body, _| body.insert(1, ' ')),
-        edited(|_, seq| *seq = 7),
+        edited(nonsense, 2, "{}".to_owned()),
+        edited(spaced, 2, body(spaced).replacen(':', ": ", 1)),
+        edited(misnamed, 7, body(misnamed)),
         arrival_of(missing, 1),
         arrival_of(unreadable, 1),
         arrival_of(good, 2),
@@ -225,7 +229,6 @@ fn poison_goes_to_people_whole_and_blocks_nothing() {
     let report = delivered(&stage, &Recent::default(), &arrivals, fine);
     assert_eq!((report.failed_from.as_deref(), report.archived, report.published), (None, 4, 3));
     assert_eq!(told(&stage), ids(good, &[1, 2, 3]));
-    let outside = stage.outside();
     let expected = [
         (0, "item `X` has no readable attribute `body`"),
         (2, "no event that this version of Curfew knows"),
@@ -235,14 +238,84 @@ fn poison_goes_to_people_whole_and_blocks_nothing() {
         (6, "can't be read: edited by hand"),
         (8, "is in the archive, but the bus refuses it: MalformedDetail"),
     ];
-    let mut letters = outside.letters.clone();
-    letters.sort_by(|a, b| a.sequence.cmp(&b.sequence));
-    assert_eq!(letters.len(), expected.len());
     assert_eq!(report.set_aside.len(), expected.len());
+    letters(&stage, &arrivals, &expected);
+}
+
+/// The letters that people got, in the order of the stream: of which arrival each is, whole, and what its reason says.
+fn letters(stage: &Stage, arrivals: &[Arrival], expected: &[(usize, &str)]) -> Vec<DeadLetter> {
+    let mut letters = stage.outside().letters.clone();
+    letters.sort_by(|a, b| a.sequence.cmp(&b.sequence));
+    assert_eq!(letters.len(), expected.len(), "{letters:#?}");
     for (letter, (n, reason)) in letters.iter().zip(expected) {
-        assert_eq!((&letter.sequence, &letter.raw), (&arrivals[n].sequence, &arrivals[n].raw));
+        assert_eq!((&letter.sequence, &letter.raw), (&arrivals[*n].sequence, &arrivals[*n].raw));
         assert!(letter.reason.contains(reason), "{} does not say: {reason}", letter.reason);
     }
+    letters
+}
+
+/// Whoever may invoke the function may hand it what never came from the stream; and whoever may write the table may
+/// change what the stream has not brought yet. Neither is evidence.
+#[test]
+fn what_the_ledger_does_not_have_like_that_goes_to_people_and_nowhere_else() {
+    let stories = lives(2);
+    let [real, changed] = &stories[..] else { unreachable!() };
+    let stage = stage(&stories);
+    let now = changed.events[3].canonical().replace("ops@", "eve@");
+    stage.outside().edited.insert((changed.events[0].grant_id.clone(), 4), now.clone());
+    let mut longer = real.clone();
+    longer.events.push(long_event(real, 3));
+    let mut rewritten = real.clone();
+    rewritten.events[1] = Event { prev: "0".repeat(64), ..real.events[1].clone() };
+    let told_otherwise = |mut arrival: Arrival| {
+        if let Ok(Content::Denial(denied)) = &mut arrival.content {
+            denied.reason = "no reason".to_owned();
+        }
+        arrival
+    };
+    let arrivals = in_stream([
+        arrival_of(real, 1),
+        arrival_of(&longer, 6),
+        arrival_of(&rewritten, 2),
+        arrival_of(changed, 4),
+        denied("CHG-99"),
+        told_otherwise(denied("CHG-9")),
+        denied("CHG-8"),
+    ]);
+    let report = delivered(&stage, &Recent::default(), &arrivals, fine);
+    assert_eq!((report.failed_from.as_deref(), report.archived, report.published), (None, 2, 2));
+    let expected = [
+        (1, "event 6 of grant"),
+        (2, "is not what the ledger has"),
+        (3, "is not what the ledger has"),
+        (4, "on ticket CHG-99 of itsm is not in the ledger"),
+        (5, "on ticket CHG-9 of itsm is not what the ledger has"),
+    ];
+    let letters = letters(&stage, &arrivals, &expected);
+    assert_eq!(letters[0].in_ledger, None);
+    assert_eq!(letters[1].in_ledger, Some(real.events[1].canonical()), "people see both");
+    assert_eq!(letters[2].in_ledger, Some(now));
+    assert!(letters[4].in_ledger.as_ref().is_some_and(|there| there.contains("nobody else approved")));
+    let good = [&arrivals[0], &arrivals[6]].map(|arrival| detail(arrival, &stories).unwrap());
+    assert_eq!(stage.outside().archived_lines(), good);
+}
+
+/// Poison next to a bus that is down comes again for hours: people hear of it once.
+#[test]
+fn people_are_told_once_however_often_it_comes_again() {
+    let stories = lives(1);
+    let stage = stage(&stories);
+    let arrivals = in_stream([arrival_of(&stories[0], 1), poison("no"), arrival_of(&stories[0], 2)]);
+    let recent = Recent::default();
+    let down = |name: &str, _: usize| if name == "publish" { Fate::LostRequest } else { Fate::Done };
+    let aside: Vec<usize> =
+        (0..3).map(|_| delivered(&stage, &recent, &arrivals, down).set_aside.len()).collect();
+    assert_eq!((aside, stage.outside().letters.len()), (vec![1, 0, 0], 1));
+    // By what it is: by hand, anything can be given a number that was told of.
+    let mut other = poison("no");
+    (other.sequence, other.raw) = (arrivals[1].sequence.clone(), json!({ "other": true }));
+    delivered(&stage, &recent, &[other], fine);
+    assert_eq!(stage.outside().letters.len(), 2);
 }
 
 #[test]

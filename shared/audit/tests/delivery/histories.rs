@@ -186,11 +186,9 @@ impl<'a> History<'a> {
 
 fn play(seed: u64, stories: &[Story], margin: SignedDuration) -> Result<(), String> {
     let stage = Stage::new(START);
-    for story in stories {
-        stage.outside().grants.insert(story.events[0].grant_id.clone(), story.clone());
-    }
     let mut dice = Dice(seed);
     let arrivals = stream(&mut dice, stories);
+    stage.outside().write(stories, &arrivals);
     let faults = dice.below(25);
     let mut history =
         History { stage: &stage, dice, margin, faults, landings: BTreeMap::new(), parts: Vec::new() };

@@ -38,9 +38,7 @@ fn a_batch_arrives_whatever_two_calls_go_wrong() {
     let settings = settings();
     let runs = explore(|choices| {
         let stage = Stage::new(START);
-        for story in &stories {
-            stage.outside().grants.insert(story.events[0].grant_id.clone(), story.clone());
-        }
+        stage.outside().write(&stories, &arrivals);
         let mut recent = Recent::default();
         let (mut shard, mut faults, mut split) = (Shard::new(arrivals.clone()), FAULTS, false);
         while !shard.is_done() {
@@ -185,6 +183,7 @@ fn step(
 fn archive(stage: &Stage, ticket: &str) {
     let (ports, settings, recent) = (stage.invocation(), settings(), Recent::default());
     let arrivals = in_stream([denied(ticket)]);
+    stage.outside().write(&[], &arrivals);
     run(stage, ports.invocation, deliver(&ports, &settings, &recent, &arrivals), fine);
 }
 

@@ -34,7 +34,9 @@ fn sealed(stage: &Stage) -> Sealed {
 /// Archives a denial at the time that it is.
 fn archive(stage: &Stage, ticket: &str) -> String {
     let ports = stage.invocation();
-    let work = async { deliver(&ports, &settings(), &Recent::default(), &in_stream([denied(ticket)])).await };
+    let arrivals = in_stream([denied(ticket)]);
+    stage.outside().write(&[], &arrivals);
+    let work = async { deliver(&ports, &settings(), &Recent::default(), &arrivals).await };
     let delivered = run(stage, ports.invocation, work, fine);
     assert_eq!(delivered.archived, 1);
     stage.outside().objects.keys().rfind(|key| key.starts_with("events/")).unwrap().clone()

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use curfew_app::ports::{Clock, EffectError, Failure, LedgerError};
+use curfew_app::ports::{Clock, DeniedRequest, EffectError, Failure, LedgerError};
+use curfew_audit::deliver::{Arrival, Content};
 use curfew_audit::ports::{
     ArchiveStore, AuditPorts, Bus, DeadLetter, DeadLetters, Grants, Notice, Page, Publication, Put,
-    ReadError, Signer, Story,
+    ReadError, Signer, Story, Written,
 };
-use curfew_audit::record::Subject;
-use curfew_domain::ids::GrantId;
+use curfew_domain::ids::{GrantId, Source, TicketId};
 use curfew_testkit::Task;
 use jiff::{SignedDuration, Timestamp};
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
@@ -26,6 +26,9 @@ pub(crate) const PAGE: usize = 3;
 pub(crate) struct Outside {
     pub(crate) now: Timestamp,
     pub(crate) grants: BTreeMap<GrantId, Story>,
+    pub(crate) denials: Vec<DeniedRequest>,
+    /// What stands in place of an event's own bytes.
+    pub(crate) edited: BTreeMap<(GrantId, u32), String>,
     /// Grants whose item can't be read.
     pub(crate) unreadable: BTreeSet<GrantId>,
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
@@ -90,6 +93,8 @@ impl Stage {
         let outside = Outside {
             now,
             grants: BTreeMap::new(),
+            denials: Vec::new(),
+            edited: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             objects: BTreeMap::new(),
             bus: Vec::new(),
@@ -265,13 +270,32 @@ fn ledger_unanswered() -> ReadError {
 }
 
 impl Grants for StagePorts {
-    async fn subject(&self, id: &GrantId) -> Result<Option<Subject>, ReadError> {
-        let id = id.clone();
-        self.call("subject", ledger_unanswered(), move |outside, _| {
+    async fn written(&self, id: &GrantId, seqs: &BTreeSet<u32>) -> Result<Option<Written>, ReadError> {
+        let (id, seqs) = (id.clone(), seqs.clone());
+        self.call("written", ledger_unanswered(), move |outside, _| {
             if outside.unreadable.contains(&id) {
                 return Err(ReadError::Unreadable("edited by hand".to_owned()));
             }
-            Ok(outside.grants.get(&id).map(|story| story.subject.clone()))
+            let written = |story: &Story| {
+                let mut bodies: BTreeMap<u32, String> =
+                    story.events.iter().map(|event| (event.seq, event.canonical())).collect();
+                let edited = outside.edited.iter().filter(|((of, _), _)| *of == id);
+                bodies.extend(edited.map(|((_, seq), body)| (*seq, body.clone())));
+                bodies.retain(|seq, _| seqs.contains(seq));
+                Written { subject: story.subject.clone(), bodies }
+            };
+            Ok(outside.grants.get(&id).map(written))
+        })
+        .await
+    }
+
+    async fn denial(&self, denied: &DeniedRequest) -> Result<Option<DeniedRequest>, ReadError> {
+        let key = |of: &DeniedRequest| {
+            (of.source.clone(), of.ticket.clone(), of.request_digest.clone(), of.code.clone())
+        };
+        let wanted = key(denied);
+        self.call("denial", ledger_unanswered(), move |outside, _| {
+            Ok(outside.denials.iter().find(|there| key(there) == wanted).cloned())
         })
         .await
     }
@@ -279,6 +303,16 @@ impl Grants for StagePorts {
     async fn story(&self, id: &GrantId) -> Result<Option<Story>, ReadError> {
         let id = id.clone();
         self.call("story", ledger_unanswered(), move |outside, _| Ok(outside.grants.get(&id).cloned())).await
+    }
+
+    async fn denials(&self, source: &Source, ticket: &TicketId) -> Result<Vec<DeniedRequest>, ReadError> {
+        let (source, ticket) = (source.clone(), ticket.clone());
+        self.call("denials", ledger_unanswered(), move |outside, _| {
+            let of =
+                outside.denials.iter().filter(|denied| denied.source == source && denied.ticket == ticket);
+            Ok(of.cloned().collect())
+        })
+        .await
     }
 }
 
@@ -343,6 +377,18 @@ impl Bus for StagePorts {
 }
 
 impl Outside {
+    /// Has the ledger hold what is in stories, and each denial of a stream.
+    pub(crate) fn write(&mut self, stories: &[Story], arrivals: &[Arrival]) {
+        for story in stories {
+            self.grants.insert(story.events[0].grant_id.clone(), story.clone());
+        }
+        for arrival in arrivals {
+            if let Ok(Content::Denial(denied)) = &arrival.content {
+                self.denials.push((**denied).clone());
+            }
+        }
+    }
+
     /// A notice is on the bus: what it tells must be in the archive by then.
     fn take(&mut self, notice: Notice) {
         let line = format!("{}\n", notice.detail);

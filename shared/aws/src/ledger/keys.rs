@@ -125,6 +125,11 @@ pub(super) fn denial_sk(source: &Source, request_digest: &str, code: &str) -> St
     format!("{source}{DENIED}{request_digest}#{code}")
 }
 
+/// How the sort keys of a source's denials begin.
+pub(super) fn denial_prefix(source: &Source) -> String {
+    format!("{source}{DENIED}")
+}
+
 /// What a denial's sort key says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DenialKey {

@@ -156,7 +156,7 @@ fn id_of(item: &Item, operation: &'static str) -> Result<GrantId, LedgerError> {
 }
 
 /// The items of all of a query's pages, in order.
-async fn all(
+pub(super) async fn all(
     ledger: &DynamoLedger,
     query: QueryFluentBuilder,
     operation: &'static str,

@@ -1,31 +1,35 @@
-//! What the audit function needs of the ledger: the items that its stream brings on, read back; and the grants they
-//! belong to.
+//! What the audit function needs of the ledger: the items that its stream brings on; the same items, read back by their
+//! keys; and the grants they belong to.
 //!
-//! Of the table's items, events and denials are written once and never again: each comes by once. Whatever else is done
-//! to them did not come from Curfew, and is shown to people.
+//! Of the table's items, events and denials are written once and never again: each comes by once. And Curfew deletes
+//! nothing. Whatever else is done to them, and any deletion, did not come from Curfew, and is shown to people.
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html>)
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use curfew_app::ports::DeniedRequest;
+use curfew_app::ports::{DeniedRequest, LedgerError};
 use curfew_audit::deliver::{Arrival, Content};
-use curfew_audit::ports::{Grants, ReadError, Story};
+use curfew_audit::ports::{Grants, ReadError, Story, Written};
 use curfew_audit::record::Subject;
-use curfew_domain::ids::{DeliveryId, Email, GrantId, GuardrailId, IdError, RoleName, TenantId, TicketId};
+use curfew_domain::ids::{
+    DeliveryId, Email, GrantId, GuardrailId, IdError, RoleName, Source, TenantId, TicketId,
+};
 use serde_json::Value;
 
 use super::item::{self, Item, ItemError, key, missing, text_of};
 use super::keys::{self, PK, SK};
 use super::{DynamoLedger, query};
 
-const SUBJECT: &str = "read a grant for its record";
+const WRITTEN: &str = "read a grant and its events for their records";
+const DENIAL: &str = "read a denial for its record";
+const DENIALS: &str = "read a ticket's denials";
 
 /// The `type` of an item that records a denial.
 pub(super) const DENIED: &str = "Denied";
 
-/// Reads one record of the table's stream, as Lambda hands it over. None, if it is neither an event nor a denial: the
-/// stream's filter lets those alone through.
+/// Reads one record of the table's stream, as Lambda hands it over. None, if it is neither an event nor a denial nor a
+/// deletion: of what the stream's filter lets through, only the marks of closed tickets when they are settled.
 #[must_use]
 pub fn arrival(record: &Value) -> Option<Arrival> {
     let change = record.get("dynamodb").unwrap_or(&Value::Null);
@@ -33,17 +37,23 @@ pub fn arrival(record: &Value) -> Option<Arrival> {
     let image = item_of(change.get("NewImage"));
     let sk = text_of(&keys, SK).unwrap_or_default();
     let is_event = sk.starts_with(keys::EVENT_PREFIX);
-    if !is_event && text_of(&image, "type") != Some(DENIED) && keys::denial_of_sk(sk).is_none() {
+    let done = record.get("eventName").and_then(Value::as_str);
+    let is_denial = || text_of(&image, "type") == Some(DENIED) || keys::denial_of_sk(sk).is_some();
+    if !is_event && done != Some("REMOVE") && !is_denial() {
         return None;
     }
-    let content = if record.get("eventName").and_then(Value::as_str) != Some("INSERT") {
-        Err("this item is written once and never changed, but somebody changed or deleted it; see CloudTrail for \
-             who wrote to the table"
-            .to_owned())
+    let content = if done != Some("INSERT") {
+        let pk = text_of(&keys, PK).unwrap_or("?");
+        let (never, done) = match done {
+            Some("REMOVE") => ("Curfew deletes nothing from the ledger", "deleted"),
+            _ => ("this item is written once and never changed", "changed"),
+        };
+        Err(format!("{never}, but somebody {done} `{pk} {sk}`; see CloudTrail for who wrote to the table"))
     } else if is_event {
         event(&keys, &image).map_err(|error| error.to_string())
     } else {
-        denial(&keys, &image).map_err(|error| error.to_string())
+        let denied = denial(&keys, &image).map_err(|error| error.to_string());
+        denied.map(|denied| Content::Denial(Box::new(denied)))
     };
     // Without a number the whole batch counts as failed, which is what such a record deserves.
     let sequence = change.get("SequenceNumber").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -70,7 +80,7 @@ fn event(keys: &Item, image: &Item) -> Result<Content, Unreadable> {
     Ok(Content::Event { grant_id, seq, body })
 }
 
-fn denial(keys: &Item, image: &Item) -> Result<Content, Unreadable> {
+fn denial(keys: &Item, image: &Item) -> Result<DeniedRequest, Unreadable> {
     let sk = text_of(keys, SK).and_then(keys::denial_of_sk).ok_or_else(|| unknown_key(keys))?;
     let ticket = text_of(keys, PK).and_then(|pk| pk.strip_prefix(keys::TICKET_PREFIX));
     let guardrails = match image.get("guardrails") {
@@ -86,7 +96,7 @@ fn denial(keys: &Item, image: &Item) -> Result<Content, Unreadable> {
         Some(_) => required(image, attribute).map(str::to_owned),
     };
     let at = required(image, "at")?;
-    Ok(Content::Denial(Box::new(DeniedRequest {
+    Ok(DeniedRequest {
         source: sk.source,
         ticket: TicketId::new(ticket.ok_or_else(|| unknown_key(keys))?)?,
         requester: Email::new(required(image, "person")?)?,
@@ -100,7 +110,7 @@ fn denial(keys: &Item, image: &Item) -> Result<Content, Unreadable> {
         catalog_digest: optional("catalog_digest")?,
         guardrails_digest: optional("guardrails_digest")?,
         at: at.parse().map_err(|source| Unreadable::Time { attribute: "at", source })?,
-    })))
+    })
 }
 
 fn required<'a>(image: &'a Item, attribute: &'static str) -> Result<&'a str, ItemError> {
@@ -126,23 +136,52 @@ fn item_of(json: Option<&Value>) -> Item {
 }
 
 impl Grants for DynamoLedger {
-    /// Reads the grant as it was written, whatever is being done to it: what a record says of it never changes.
-    async fn subject(&self, id: &GrantId) -> Result<Option<Subject>, ReadError> {
+    /// Reads the grant as it was written, whatever is being done to it: what identifies it in a record never changes.
+    ///
+    /// One query, as a rule: a batch has the newest events of a grant, in a row, and its state comes right behind them.
+    /// It reads no further. What it did not find is asked for by its key.
+    async fn written(&self, id: &GrantId, seqs: &BTreeSet<u32>) -> Result<Option<Written>, ReadError> {
+        let wanted: BTreeMap<String, u32> = seqs.iter().map(|seq| (keys::event_sk(*seq), *seq)).collect();
+        let first = wanted.keys().next().map_or(keys::STATE, String::as_str);
         let output = self
             .client()
-            .get_item()
+            .query()
             .table_name(&self.table)
-            .set_key(Some(key(keys::grant_pk(id), keys::STATE)))
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :state")
+            .expression_attribute_values(":pk", item::text(keys::grant_pk(id)))
+            .expression_attribute_values(":first", item::text(first))
+            .expression_attribute_values(":state", item::text(keys::STATE))
+            .limit(i32::try_from(wanted.len().saturating_add(1)).unwrap_or(i32::MAX))
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| self.failed(SUBJECT, &error))?;
-        let Some(item) = output.item else {
+            .map_err(|error| self.failed(WRITTEN, &error))?;
+        let mut found: HashMap<String, Item> = HashMap::new();
+        for item in output.items.unwrap_or_default() {
+            if let Some(sk) = text_of(&item, SK).map(str::to_owned) {
+                found.insert(sk, item);
+            }
+        }
+        for sk in wanted.keys().map(String::as_str).chain([keys::STATE]) {
+            if !found.contains_key(sk)
+                && let Some(item) = self.item(WRITTEN, keys::grant_pk(id), sk.to_owned()).await?
+            {
+                found.insert(sk.to_owned(), item);
+            }
+        }
+        let Some(state) = found.get(keys::STATE) else {
             return Ok(None);
         };
         let grant =
-            item::grant_before_claim(&item).map_err(|error| ReadError::Unreadable(error.to_string()))?;
-        Ok(Some(Subject::from(&grant)))
+            item::grant_before_claim(state).map_err(|error| ReadError::Unreadable(error.to_string()))?;
+        let body = |(sk, seq): (&String, &u32)| Some((*seq, text_of(found.get(sk)?, "body")?.to_owned()));
+        Ok(Some(Written { subject: Subject::from(&grant), bodies: wanted.iter().filter_map(body).collect() }))
+    }
+
+    async fn denial(&self, denied: &DeniedRequest) -> Result<Option<DeniedRequest>, ReadError> {
+        let sk = keys::denial_sk(&denied.source, &denied.request_digest, &denied.code);
+        let item = self.item(DENIAL, keys::ticket_pk(&denied.ticket), sk).await?;
+        item.map(|item| denial_of(&item)).transpose()
     }
 
     async fn story(&self, id: &GrantId) -> Result<Option<Story>, ReadError> {
@@ -153,6 +192,36 @@ impl Grants for DynamoLedger {
         let events = story.events.into_iter().take(written).collect();
         Ok(Some(Story { subject: Subject::from(&story.stored.grant), events }))
     }
+
+    async fn denials(&self, source: &Source, ticket: &TicketId) -> Result<Vec<DeniedRequest>, ReadError> {
+        let query = self
+            .client()
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :denials)")
+            .expression_attribute_values(":pk", item::text(keys::ticket_pk(ticket)))
+            .expression_attribute_values(":denials", item::text(keys::denial_prefix(source)))
+            .consistent_read(true);
+        query::all(self, query, DENIALS).await?.iter().map(denial_of).collect()
+    }
+}
+
+impl DynamoLedger {
+    async fn item(
+        &self,
+        operation: &'static str,
+        pk: String,
+        sk: String,
+    ) -> Result<Option<Item>, LedgerError> {
+        let read = self.client().get_item().table_name(&self.table).set_key(Some(key(pk, sk)));
+        let output = read.consistent_read(true).send().await;
+        Ok(output.map_err(|error| self.failed(operation, &error))?.item)
+    }
+}
+
+/// A denial as an item has it.
+fn denial_of(item: &Item) -> Result<DeniedRequest, ReadError> {
+    denial(item, item).map_err(|error| ReadError::Unreadable(error.to_string()))
 }
 
 #[cfg(test)]

@@ -142,9 +142,29 @@ async fn whatever_else_is_done_to_evidence_is_shown_to_people() {
     removed["dynamodb"].as_object_mut().unwrap().remove("NewImage");
     let mut denial_removed = record("REMOVE", &denial_image(&denied()).await);
     denial_removed["dynamodb"].as_object_mut().unwrap().remove("NewImage");
-    for record in [record("MODIFY", &event_image()), removed, denial_removed] {
-        let why = content(&record).unwrap_err();
-        assert!(why.contains("somebody changed or deleted it"), "{why}");
+    // So that nobody makes of it what is none.
+    let mut renamed = denial_image(&denied()).await;
+    renamed["type"] = json!({ "S": "Link" });
+    let changed = [record("MODIFY", &event_image()), record("MODIFY", &renamed)];
+    for (records, done) in
+        [(&changed[..], "somebody changed `"), (&[removed, denial_removed], "somebody deleted `")]
+    {
+        for record in records {
+            let why = content(record).unwrap_err();
+            assert!(
+                why.contains(done) && why.contains(record["dynamodb"]["Keys"]["sk"]["S"].as_str().unwrap()),
+                "{why}"
+            );
+        }
+    }
+}
+
+#[test]
+fn whatever_is_deleted_is_shown_to_people() {
+    for (pk, sk) in [("GRANT#g", "STATE"), ("TICKET#CHG1", "itsm#CLOSED"), ("ATTACHMENT#a#b", "HOLDERS")] {
+        let mut removed = record("REMOVE", &json!({ "pk": { "S": pk }, "sk": { "S": sk } }));
+        removed["dynamodb"].as_object_mut().unwrap().remove("NewImage");
+        assert!(content(&removed).unwrap_err().contains(&format!("somebody deleted `{pk} {sk}`")));
     }
 }
 
@@ -201,32 +221,108 @@ fn without_a_number_the_whole_batch_has_to_come_again() {
     assert_eq!(arrival(&record).unwrap().sequence, "");
 }
 
+fn found(items: &[Item]) -> Reply {
+    let items: Vec<Value> = items.iter().map(dynamo_json).collect();
+    Reply::json(200, &json!({ "Items": items, "Count": items.len() }))
+}
+
+fn seqs<const N: usize>(seqs: [u32; N]) -> BTreeSet<u32> {
+    seqs.into()
+}
+
 #[tokio::test]
-async fn of_a_grant_is_read_what_never_changes() {
+async fn a_grant_and_the_events_of_a_batch_are_read_by_one_query() {
     let id = GrantId::new(ID).unwrap();
     let there = grant(active());
     let mut state = item::state_item(&there).unwrap();
     // Even a claim that does not fit its grant is no reason not to record what happened.
     let claim = Claim { begin: begin(Cause::Expired, Actor::Timer), at: at("2026-11-21T01:02:04Z") };
     state.insert("claim".to_owned(), item::claim_attribute(&claim).unwrap());
-    let (found, script) = ledger([Reply::json(200, &json!({ "Item": dynamo_json(&state) }))]);
-    let subject = found.subject(&id).await.unwrap().unwrap();
-    assert_eq!((subject.principal.arn(), subject.tenant.as_str()), (USER, "acme"));
-    assert_eq!(script.one().json()["ConsistentRead"], true);
+    let items = [item::event_item(&event(7)), item::event_item(&event(8)), state];
+    let (ledger, script) = ledger([found(&items)]);
+    let written = ledger.written(&id, &seqs([7, 8])).await.unwrap().unwrap();
+    assert_eq!((written.subject.principal.arn(), written.subject.tenant.as_str()), (USER, "acme"));
+    assert_eq!(written.bodies, [7, 8].map(|seq| (seq, event(seq).canonical())).into());
+    let query = script.one().json();
+    assert_eq!((&query["ConsistentRead"], &query["Limit"]), (&json!(true), &json!(3)), "and no further");
+    let range = json!({ ":pk": { "S": format!("GRANT#{ID}") }, ":first": { "S": "EVENT#000007" }, ":state": { "S": "STATE" } });
+    assert_eq!(query["ExpressionAttributeValues"], range);
+}
 
-    let (absent, _) = ledger([Reply::json(200, &json!({}))]);
-    assert_eq!(absent.subject(&id).await, Ok(None));
-    let edited = json!({ "Item": { "pk": { "S": format!("GRANT#{ID}") }, "grant": { "S": "?" } } });
-    let (edited, _) = ledger([Reply::json(200, &edited)]);
-    assert!(matches!(edited.subject(&id).await, Err(ReadError::Unreadable(why)) if why.contains("grant")));
+#[tokio::test]
+async fn what_the_query_did_not_reach_is_read_by_its_key() {
+    let id = GrantId::new(ID).unwrap();
+    let state = item::state_item(&grant(active())).unwrap();
+    let one = |item: &Item| Reply::json(200, &json!({ "Item": dynamo_json(item) }));
+    let nothing = Reply::json(200, &json!({}));
+    // Later events of the grant stand in between.
+    let of = |seqs: &[u32]| found(&seqs.iter().map(|seq| item::event_item(&event(*seq))).collect::<Vec<_>>());
+    let (ledger_of, script) = ledger([of(&[1, 2]), one(&state)]);
+    let written = ledger_of.written(&id, &seqs([1])).await.unwrap().unwrap();
+    assert_eq!(written.bodies.keys().collect::<Vec<_>>(), [&1]);
+    assert_eq!(script.calls(), ["Query", "GetItem"]);
+    assert_eq!(script.seen()[1].json()["ConsistentRead"], true);
+    // What is not there is not there, however many are asked for.
+    let (ledger_of, script) = ledger([of(&[2, 3, 4]), nothing.clone(), one(&state)]);
+    let written = ledger_of.written(&id, &seqs([2, 900])).await.unwrap().unwrap();
+    assert_eq!(written.bodies.keys().collect::<Vec<_>>(), [&2]);
+    assert_eq!(script.seen()[1].json()["Key"]["sk"], json!({ "S": "EVENT#000900" }));
+    // Of an event whose bytes are gone there are none.
+    let mut emptied = item::event_item(&event(2));
+    emptied.remove("body");
+    let (ledger_of, _) = ledger([found(&[emptied, state.clone()])]);
+    assert!(ledger_of.written(&id, &seqs([2])).await.unwrap().unwrap().bodies.is_empty());
+
+    let (absent, _) = ledger([of(&[2]), nothing]);
+    assert_eq!(absent.written(&id, &seqs([2])).await, Ok(None));
+    let edited: Item = item::key(keys::grant_pk(&id), keys::STATE);
+    let (edited, _) = ledger([found(&[item::event_item(&event(2)), edited])]);
+    let unreadable = edited.written(&id, &seqs([2])).await;
+    assert!(matches!(unreadable, Err(ReadError::Unreadable(why)) if why.contains("grant")));
     for (code, retryable) in [("InternalServerError", true), ("AccessDeniedException", false)] {
-        let (down, _) = ledger([Reply::json_error(if retryable { 500 } else { 400 }, code)]);
-        let failed = down.subject(&id).await.unwrap_err();
-        assert!(
-            matches!(&failed, ReadError::Failed(LedgerError { retryable: told, .. }) if *told == retryable),
-            "{failed:?}: it is not the grant that is at fault"
-        );
+        let error = Reply::json_error(if retryable { 500 } else { 400 }, code);
+        for replies in [vec![error.clone()], vec![of(&[2]), error]] {
+            let (down, _) = ledger(replies);
+            let failed = down.written(&id, &seqs([2])).await.unwrap_err();
+            assert!(
+                matches!(&failed, ReadError::Failed(LedgerError { retryable: told, .. }) if *told == retryable),
+                "{failed:?}: it is not the grant that is at fault"
+            );
+        }
     }
+}
+
+#[tokio::test]
+async fn a_denial_is_read_back_where_it_was_written() {
+    let image = denial_image(&denied()).await;
+    let (there, script) = ledger([Reply::json(200, &json!({ "Item": image }))]);
+    assert_eq!(Grants::denial(&there, &denied()).await, Ok(Some(denied())));
+    let read = script.one().json();
+    assert_eq!(read["Key"], json!({ "pk": image["pk"], "sk": image["sk"] }));
+    assert_eq!(read["ConsistentRead"], true);
+    let (absent, _) = ledger([Reply::json(200, &json!({}))]);
+    assert_eq!(Grants::denial(&absent, &denied()).await, Ok(None));
+    let mut edited = image;
+    edited["at"] = json!({ "S": "yesterday" });
+    let (edited, _) = ledger([Reply::json(200, &json!({ "Item": edited }))]);
+    let unreadable = Grants::denial(&edited, &denied()).await;
+    assert!(matches!(unreadable, Err(ReadError::Unreadable(why)) if why.contains("`at`")));
+}
+
+#[tokio::test]
+async fn a_sources_denials_on_a_ticket_are_read_to_the_last_page() {
+    let image = denial_image(&denied()).await;
+    let other = DeniedRequest { code: "frozen".to_owned(), ..denied() };
+    let key = json!({ "pk": image["pk"], "sk": image["sk"] });
+    let (ledger, script) = ledger([
+        Reply::json(200, &json!({ "Items": [image], "Count": 1, "LastEvaluatedKey": key })),
+        Reply::json(200, &json!({ "Items": [denial_image(&other).await], "Count": 1 })),
+    ]);
+    let denials = ledger.denials(&denied().source, &denied().ticket).await;
+    assert_eq!(denials, Ok(vec![denied(), other]));
+    let query = script.seen()[0].json();
+    let values = json!({ ":pk": key["pk"], ":denials": { "S": "itsm#DENIED#" } });
+    assert_eq!((&query["ExpressionAttributeValues"], &query["ConsistentRead"]), (&values, &json!(true)));
 }
 
 #[tokio::test]
