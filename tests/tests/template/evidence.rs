@@ -156,7 +156,7 @@ fn the_checkpoint_key_signs_for_the_audit_function_and_administrators_can_not_ma
 }
 
 #[test]
-fn every_event_and_denial_comes_by_the_stream_once_it_is_written() {
+fn every_event_and_denial_comes_by_the_stream_and_whatever_is_done_to_it_afterwards() {
     let template = template("template.yaml");
     let [(_, ledger)] = resources(&template, "AWS::DynamoDB::Table").try_into().expect("one table");
     assert_eq!(ledger["Properties"]["StreamSpecification"], json!({ "StreamViewType": "NEW_IMAGE" }));
@@ -171,10 +171,17 @@ fn every_event_and_denial_comes_by_the_stream_once_it_is_written() {
         .map(|filter| serde_json::from_str(filter["Pattern"].as_str().expect("a text")).expect("JSON"))
         .collect();
     let wanted = [
-        json!({ "eventName": ["INSERT"], "dynamodb": { "Keys": { "sk": { "S": [{ "prefix": "EVENT#" }] } } } }),
+        // Whatever is done to an event.
+        json!({ "dynamodb": { "Keys": { "sk": { "S": [{ "prefix": "EVENT#" }] } } } }),
         json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { "type": { "S": ["Denied"] } } } }),
+        // A denial may be changed to be called something else.
+        json!({ "eventName": ["MODIFY"], "dynamodb": { "Keys": { "pk": { "S": [{ "prefix": "TICKET#" }] } } } }),
+        // Nothing is ever deleted.
+        json!({ "eventName": ["REMOVE"] }),
     ];
     assert_eq!(patterns, wanted);
+    // https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+    assert!(patterns.len() <= 5, "more than a mapping takes");
     // One invocation at a time for a shard, which a grant's events are in one of: they come in order.
     assert_eq!(stream["ParallelizationFactor"], 1);
     assert_eq!(stream["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
