@@ -169,31 +169,72 @@ async fn a_denial_is_evidence_too() {
     assert_eq!((denied.code.as_str(), denied.requester.as_str()), ("unknown-role", person.email.as_str()));
 }
 
-/// Somebody writes something into the table that is no event: people get it, and what comes after it still arrives.
+/// Takes letters to people until one is about an item and says so.
+async fn letter(curfew: &Curfew, sk: &str, pk: &str, says: &str) -> Value {
+    let (root, queue) = (world().await.root(), curfew.output("UnreadableRecordsUrl"));
+    let is_it = |letter: &Value| {
+        let keys = &letter["record"]["dynamodb"]["Keys"];
+        let says = letter["reason"].as_str().is_some_and(|reason| reason.contains(says));
+        keys["pk"]["S"] == pk && keys["sk"]["S"] == sk && says
+    };
+    until(&format!("people were told that {pk} {sk}: {says}"), PATIENCE, async || {
+        received(&root, queue).await.into_iter().find(is_it)
+    })
+    .await
+}
+
+/// Somebody writes something into the table that is no event, and changes and deletes what was written: people get it,
+/// and what comes after it still arrives.
 #[tokio::test]
-async fn poison_goes_to_its_queue_and_what_comes_after_it_arrives() {
+async fn what_somebody_does_to_the_evidence_goes_to_people_and_what_comes_after_it_arrives() {
     let (world, curfew) = (world().await, curfew().await);
     let pk = "GRANT#g-poisonpoisonpoisonpoison22";
     let item = json!({
         "pk": { "S": pk }, "sk": { "S": "EVENT#000001" }, "type": { "S": "Requested" },
         "body": { "S": "not an event \u{ffff}" }
     });
-    let put = json!({ "TableName": curfew.table(), "Item": item });
-    world.root().json("dynamodb", "DynamoDB_20120810.PutItem", &put).await.expect("an item");
+    let root = world.root();
+    let table = async |action: &str, mut body: Value| {
+        body["TableName"] = json!(curfew.table());
+        root.json("dynamodb", &format!("DynamoDB_20120810.{action}"), &body).await.expect("it is done")
+    };
+    table("PutItem", json!({ "Item": item })).await;
     let person = world.person().await;
     let grant = curfew.grant(&Approval::of(&person, "acme", "reader")).await;
 
-    let (root, queue) = (world.root(), curfew.output("UnreadableRecordsUrl"));
-    let letter = until("people were told", PATIENCE, async || {
-        let letters = received(&root, queue).await;
-        letters.into_iter().find(|letter| letter["record"]["dynamodb"]["Keys"]["pk"]["S"] == pk)
-    })
-    .await;
-    assert_eq!(letter["record"]["dynamodb"]["NewImage"], item, "whole");
-    assert_eq!(letter["sequence_number"], letter["record"]["dynamodb"]["SequenceNumber"]);
-    assert!(letter["reason"].as_str().is_some_and(|reason| reason.contains("not in the ledger")), "{letter}");
+    let told = letter(curfew, "EVENT#000001", pk, "not in the ledger").await;
+    assert_eq!(told["record"]["dynamodb"]["NewImage"], item, "whole");
+    assert_eq!(told["sequence_number"], told["record"]["dynamodb"]["SequenceNumber"]);
     let copy = archived(curfew, &grant, 3).await;
     assert_eq!(copy.story(&grant), ["Requested", "Opened", "Activated"]);
+
+    let pk = format!("GRANT#{grant}");
+    let key = |sk: &str| json!({ "pk": { "S": pk }, "sk": { "S": sk } });
+    let edit = json!({
+        "Key": key("EVENT#000002"), "UpdateExpression": "SET body = :body",
+        "ExpressionAttributeValues": { ":body": { "S": "something else" } },
+    });
+    table("UpdateItem", edit).await;
+    let told = letter(curfew, "EVENT#000002", &pk, "somebody changed").await;
+    assert_eq!(told["record"]["dynamodb"]["NewImage"]["body"]["S"], "something else");
+    table("DeleteItem", json!({ "Key": key("EVENT#000003") })).await;
+    letter(curfew, "EVENT#000003", &pk, "somebody deleted").await;
+
+    // A denial that is called something else by now is told all the same, and so is one that is gone.
+    let approval = Approval::of(&person, "acme", "no-such-role");
+    assert_eq!(curfew.approve(&approval).await.status, 422);
+    let pk = format!("TICKET#{}", approval.ticket_id());
+    let items = curfew.items(&pk).await;
+    let sk = items[0]["sk"].as_str().expect("a denial");
+    let key = json!({ "pk": { "S": pk }, "sk": { "S": sk } });
+    let rename = json!({
+        "Key": key, "UpdateExpression": "SET #type = :type", "ExpressionAttributeNames": { "#type": "type" },
+        "ExpressionAttributeValues": { ":type": { "S": "Link" } },
+    });
+    table("UpdateItem", rename).await;
+    letter(curfew, sk, &pk, "somebody changed").await;
+    table("DeleteItem", json!({ "Key": key })).await;
+    letter(curfew, sk, &pk, "somebody deleted").await;
 }
 
 /// The stream stopped in the middle of a grant's life, and what it had to bring is gone.
@@ -210,9 +251,17 @@ async fn what_the_stream_lost_is_archived_again_from_the_ledger() {
     assert_eq!(closed.status, 200, "{}", closed.text());
     assert_eq!(curfew.record(&grant).await.expect("a grant").story(), STORY_OF_A_REVOCATION);
 
+    let refused = Approval::of(&person, "acme", "no-such-role");
+    assert_eq!(curfew.approve(&refused).await.status, 422);
+
     let again = curfew.invoke(Function::Audit, &json!({ "archive_again": grant })).await;
     assert_eq!(again.error, None, "{}", again.payload);
     assert_eq!(again.payload["records"], STORY_OF_A_REVOCATION.len());
+    let items = curfew.items(&format!("TICKET#{}", refused.ticket_id())).await;
+    let (source, _) = items[0]["sk"].as_str().and_then(|sk| sk.split_once('#')).expect("a denial");
+    let denied = json!({ "source": source, "ticket": refused.ticket_id() });
+    let again = curfew.invoke(Function::Audit, &json!({ "archive_denials_again": denied })).await;
+    assert_eq!((again.error, &again.payload["records"]), (None, &json!(1)), "{}", again.payload);
     sealed(&curfew).await;
     let copy = Copy::of(&curfew).await;
     let expected = [&STORY_OF_A_REVOCATION[..3], &STORY_OF_A_REVOCATION].concat();
@@ -220,7 +269,7 @@ async fn what_the_stream_lost_is_archived_again_from_the_ledger() {
     let report = copy.verified(&curfew).await;
     assert_eq!(
         (report.findings, report.records, report.duplicates),
-        (vec![], STORY_OF_A_REVOCATION.len(), 3)
+        (vec![], STORY_OF_A_REVOCATION.len() + 1, 3)
     );
 
     let unknown =

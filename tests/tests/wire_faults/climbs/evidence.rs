@@ -1,6 +1,11 @@
 //! The evidence: the archive, the key that seals it, the bus that tells of it.
 
+use curfew_cli::artifacts::Function;
+use curfew_domain::event::Event;
+use curfew_tests::{Approval, ticket_closed};
+
 use super::*;
+use crate::support::Wired;
 
 const AUDIT: &str = "AuditRoleArn";
 
@@ -149,4 +154,73 @@ async fn what_is_told_on_the_bus_comes_from_the_audit_function_alone() {
         let removed = intruder.events("DeleteEventBus", json!({ "Name": bus })).await;
         intruder.assert_refused("delete the bus", removed);
     }
+}
+
+/// An item, as the stream would bring it if the ledger had it.
+fn claimed(item: &Value) -> Value {
+    json!({
+        "eventID": "climb",
+        "eventName": "INSERT",
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {
+            "Keys": { "pk": item["pk"], "sk": item["sk"] },
+            "NewImage": item,
+            "SequenceNumber": "000000000000000000001",
+            "StreamViewType": "NEW_IMAGE",
+        },
+    })
+}
+
+fn event_item(event: &Event) -> Value {
+    json!({
+        "pk": { "S": format!("GRANT#{}", event.grant_id) }, "sk": { "S": format!("EVENT#{:06}", event.seq) },
+        "type": { "S": event.fact.name() }, "body": { "S": event.canonical() },
+    })
+}
+
+/// To invoke the audit function is not to write evidence: runbooks have people invoke it.
+#[tokio::test]
+async fn whoever_invokes_the_audit_function_brings_nothing_into_the_archive_or_onto_the_bus() {
+    let world = world().await;
+    let curfew = world.curfew(Flavour::Scheduler).await;
+    let person = world.person().await;
+    let approval = Approval::of(&person, "acme", "reader");
+    let grant = curfew.grant(&approval).await;
+    let closed = curfew.post(&ticket_closed(approval.ticket_id())).await;
+    assert_eq!(closed.status, 200, "{}", closed.text());
+    let events = curfew.record(&grant).await.expect("a grant").events;
+    let last = events.last().expect("events");
+
+    // What nothing contradicts: one more event of a closed grant, in its chain.
+    let changed = |event: &Event, changes: Value| -> Event {
+        let mut fields = serde_json::to_value(event).expect("JSON");
+        fields.as_object_mut().expect("an object").extend(changes.as_object().expect("fields").clone());
+        serde_json::from_value(fields).expect("an event")
+    };
+    let one_more = changed(last, json!({ "seq": last.seq + 1, "prev": last.digest() }));
+    let another = changed(&events[2], json!({ "at": "2026-11-21T00:00:00Z" }));
+    let of_nothing = changed(&events[0], json!({ "grant_id": "g-aaaaaaaaaaaaaaaaaaaaaaaaa7" }));
+    let denied = json!({
+        "pk": { "S": "TICKET#CHG-climb" }, "sk": { "S": "itsm#DENIED#00ff#self-approval" },
+        "type": { "S": "Denied" }, "person": { "S": "eve@example.test" }, "tenant": { "S": "acme" },
+        "role": { "S": "reader" }, "delivery": { "S": "climb" }, "code": { "S": "self-approval" },
+        "reason": { "S": "made up" }, "at": { "S": "2026-11-21T00:00:00Z" },
+    });
+    let forged = [event_item(&one_more), event_item(&another), event_item(&of_nothing), denied];
+
+    let audit = Wired::start(curfew, Function::Audit).await;
+    let operations = async |items: &[Value]| {
+        let records: Vec<Value> = items.iter().map(claimed).collect();
+        let invoked = audit.invoke(&json!({ "Records": records })).await;
+        assert_eq!(invoked.payload["batchItemFailures"], json!([]), "{invoked:?}");
+        let calls = audit.proxy.take_calls();
+        let mut names: Vec<String> = calls.operations().into_iter().map(str::to_owned).collect();
+        names.retain(|name| !["Query", "GetItem"].contains(&name.as_str()));
+        names
+    };
+    // People hear of each, and nobody else.
+    assert_eq!(operations(&forged).await, ["SendMessage"; 4]);
+    // What the ledger has goes the whole way, whoever brings it.
+    let real: Vec<Value> = events.iter().take(1).map(event_item).collect();
+    assert_eq!(operations(&real).await, ["PutObject", "PutEvents"]);
 }

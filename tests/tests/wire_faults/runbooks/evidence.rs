@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use curfew_cli::artifacts::Function;
 use curfew_cli::stack::ACCOUNT;
-use curfew_tests::{Approval, until};
+use curfew_tests::curfew::SOURCE;
+use curfew_tests::wait::later;
+use curfew_tests::{Approval, now, until};
 use serde_json::{Value, json};
 
 use super::page::Page;
@@ -105,8 +107,31 @@ async fn an_archive_that_takes_nothing_is_told_and_goes_on_from_there() {
     turn.deny("AuditRoleArn", None).await;
     let delivered = audit.invoke(&batch).await;
     assert_eq!(delivered.payload["batchItemFailures"], json!([]), "{delivered:?}");
-    let done = page.run("Remedy", turn.curfew, &[("grant", &id)]).await;
-    assert_eq!(done[0]["records"], 3, "{done:?}");
+
+    // As if it had been given up: it is found in the ledger by its times, and written again.
+    let person = turn.world.person().await;
+    let approval = Approval::of(&person, "acme", "no-such-role");
+    assert_eq!(turn.curfew.approve(&approval).await.status, 422);
+    let (from, until) = (later(now(), -3600).to_string(), later(now(), 60).to_string());
+    let filled = [
+        ("grant", id.as_str()),
+        ("source", SOURCE),
+        ("ticket", approval.ticket_id()),
+        ("from", &from),
+        ("until", &until),
+    ];
+    let done = page.run("Remedy", turn.curfew, &filled).await;
+    let found = done[0].as_array().expect("keys");
+    for seq in 1..=3 {
+        assert!(found.contains(&json!([format!("GRANT#{id}"), format!("EVENT#{seq:06}")])), "{found:?}");
+    }
+    let denied = format!("{SOURCE}#DENIED#");
+    let is_denial = |key: &&Value| {
+        key[0] == format!("TICKET#{}", approval.ticket_id())
+            && key[1].as_str().is_some_and(|sk| sk.starts_with(&denied))
+    };
+    assert_eq!(found.iter().filter(is_denial).count(), 1, "{found:?}");
+    assert_eq!((&done[1]["records"], &done[2]["records"]), (&json!(3), &json!(1)), "{done:?}");
 }
 
 #[tokio::test]
