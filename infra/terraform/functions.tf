@@ -232,11 +232,19 @@ resource "aws_lambda_event_source_mapping" "audit_function_ledger" {
 
   filter_criteria {
     filter {
-      pattern = "{\"eventName\":[\"INSERT\"],\"dynamodb\":{\"Keys\":{\"sk\":{\"S\":[{\"prefix\":\"EVENT#\"}]}}}}"
+      pattern = "{\"dynamodb\":{\"Keys\":{\"sk\":{\"S\":[{\"prefix\":\"EVENT#\"}]}}}}"
     }
 
     filter {
       pattern = "{\"eventName\":[\"INSERT\"],\"dynamodb\":{\"NewImage\":{\"type\":{\"S\":[\"Denied\"]}}}}"
+    }
+
+    filter {
+      pattern = "{\"eventName\":[\"MODIFY\"],\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[{\"prefix\":\"TICKET#\"}]}}}}"
+    }
+
+    filter {
+      pattern = "{\"eventName\":[\"REMOVE\"]}"
     }
   }
   function_response_types        = ["ReportBatchItemFailures"]
