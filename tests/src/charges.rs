@@ -111,13 +111,25 @@ impl Table {
                 let bytes = self.items.get(&key).map_or(0, size);
                 Ok(vec![read(key.join(" "), bytes, is_consistent(body))])
             }
-            // What was found is not in the request. The ledger's queries find little: one unit is taken for each.
+            // What was found is not in the request. Of a range of keys it is known; other queries of the ledger find
+            // little: one unit is taken for each.
             "Query" => {
                 let index = body["IndexName"].as_str().unwrap_or("the table").to_owned();
-                Ok(vec![read(index, 0, is_consistent(body))])
+                Ok(vec![read(index, self.in_range(body).unwrap_or(0), is_consistent(body))])
             }
             other => Err(format!("no rule for DynamoDB's {other}")),
         }
+    }
+
+    /// The bytes of a range of the table's own keys; none, if that is not what is asked for.
+    fn in_range(&self, body: &Value) -> Option<usize> {
+        let condition = body["KeyConditionExpression"].as_str().filter(|_| body["IndexName"].is_null())?;
+        let (from, to) = condition.strip_prefix("pk = :pk AND sk BETWEEN ")?.split_once(" AND ")?;
+        let text = |name: &str| body["ExpressionAttributeValues"][name]["S"].as_str().map(str::to_owned);
+        let (pk, from, to) = (text(":pk")?, text(from)?, text(to)?);
+        let limit = body["Limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let items = self.items.range(vec![pk.clone(), from]..=vec![pk, to]);
+        Some(items.take(limit).map(|(_, item)| size(item)).sum())
     }
 
     fn put(&mut self, body: &Value, times: usize) -> Result<Vec<Charge>, String> {
@@ -465,6 +477,25 @@ mod tests {
         table.charge("PutItem", &put(&json!({ "a": { "S": "x".repeat(5000) } }))).unwrap();
         let get = json!({ "Key": { "pk": { "S": "p" }, "sk": { "S": "s" } }, "ConsistentRead": true });
         assert_eq!(table.charge("GetItem", &get).unwrap()[0].half_read_units, 4);
+    }
+
+    #[test]
+    fn a_range_of_keys_costs_what_stands_in_it() {
+        let mut table = table();
+        for sk in ["a", "b", "c", "d"] {
+            let item = json!({ "pk": { "S": "p" }, "sk": { "S": sk }, "text": { "S": "x".repeat(3000) } });
+            table.charge("PutItem", &json!({ "Item": item })).unwrap();
+        }
+        let mut query = json!({
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :from AND :to", "ConsistentRead": true,
+            "ExpressionAttributeValues": { ":pk": { "S": "p" }, ":from": { "S": "b" }, ":to": { "S": "d" } },
+        });
+        let mut units = |query: &Value| table.charge("Query", query).unwrap()[0].half_read_units;
+        assert_eq!(units(&query), 6, "9 KB, together");
+        query["Limit"] = json!(1);
+        assert_eq!(units(&query), 2);
+        query["IndexName"] = json!("due");
+        assert_eq!(units(&query), 2, "what is in an index is not followed");
     }
 
     #[test]
