@@ -127,7 +127,8 @@ impl Table {
         let (from, to) = condition.strip_prefix("pk = :pk AND sk BETWEEN ")?.split_once(" AND ")?;
         let text = |name: &str| body["ExpressionAttributeValues"][name]["S"].as_str().map(str::to_owned);
         let (pk, from, to) = (text(":pk")?, text(from)?, text(to)?);
-        let limit = body["Limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let limit =
+            body["Limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let items = self.items.range(vec![pk.clone(), from]..=vec![pk, to]);
         Some(items.take(limit).map(|(_, item)| size(item)).sum())
     }

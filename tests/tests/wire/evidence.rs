@@ -53,10 +53,17 @@ impl Copy {
         bodies.flat_map(|(_, body)| lines(body)).map(|line| read_line(line).expect("a record")).collect()
     }
 
-    /// The names of a grant's records, in the order of the archive.
-    pub(crate) fn story(&self, grant: &str) -> Vec<String> {
+    /// A grant's records, in the order of their numbers: that of objects of the same second says nothing.
+    pub(crate) fn records_of(&self, grant: &str) -> Vec<ReadRecord> {
         let of_grant = |record: &ReadRecord| matches!(&record.id, RecordId::Event { grant_id, .. } if grant_id.as_str() == grant);
-        self.records().into_iter().filter(of_grant).map(|record| record.name).collect()
+        let mut records: Vec<ReadRecord> = self.records().into_iter().filter(of_grant).collect();
+        records.sort_by(|a, b| a.id.cmp(&b.id));
+        records
+    }
+
+    /// The names of a grant's records, in the order of their numbers.
+    pub(crate) fn story(&self, grant: &str) -> Vec<String> {
+        self.records_of(grant).into_iter().map(|record| record.name).collect()
     }
 
     pub(crate) fn checkpoints(&self) -> Vec<Signed> {
