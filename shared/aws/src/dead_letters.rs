@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use curfew_app::ports::EffectError;
 use curfew_audit::ports::{DeadLetter, DeadLetters};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::clients::Aws;
 use crate::errors::Failed;
@@ -41,33 +41,33 @@ impl DeadLetters for SqsDeadLetters {
     }
 }
 
+/// In place of what the ledger has, where both are too long.
+const LEFT_OUT: &str = "what the ledger has is too long for this queue; it is in the table";
+
 /// A letter as the queue gets it. What makes it too long is left out, first what is in the table anyway: what stands there
 /// now, and then the record's image, whose keys stay.
 fn body(letter: &DeadLetter) -> String {
-    let mut record = json!({
-        "reason": letter.reason,
-        "sequence_number": letter.sequence,
-        "record": letter.raw,
-    });
-    if let Some(there) = &letter.in_ledger {
-        let mut both = record.clone();
-        both["in_ledger"] = json!(there);
-        let both = ascii(&both);
-        if both.len() <= BYTES_MAX {
-            return both;
-        }
-        record["left_out"] = json!("what the ledger has is too long for this queue; it is in the table");
-    }
-    let whole = ascii(&record);
-    if whole.len() <= BYTES_MAX {
-        return whole;
-    }
-    ascii(&json!({
-        "reason": letter.reason,
-        "sequence_number": letter.sequence,
-        "record": { "dynamodb": { "Keys": letter.raw.pointer("/dynamodb/Keys").unwrap_or(&Value::Null) } },
-        "left_out": "the record is too long for this queue; its item is in the table",
-    }))
+    let with = |more: Option<(&str, &str)>| {
+        let mut fields = Map::from_iter([
+            ("reason".to_owned(), json!(letter.reason)),
+            ("sequence_number".to_owned(), json!(letter.sequence)),
+            ("record".to_owned(), letter.raw.clone()),
+        ]);
+        fields.extend(more.map(|(name, text)| (name.to_owned(), json!(text))));
+        Some(ascii(&Value::Object(fields))).filter(|text| text.len() <= BYTES_MAX)
+    };
+    let whole = match &letter.in_ledger {
+        Some(there) => with(Some(("in_ledger", there))).or_else(|| with(Some(("left_out", LEFT_OUT)))),
+        None => with(None),
+    };
+    whole.unwrap_or_else(|| {
+        ascii(&json!({
+            "reason": letter.reason,
+            "sequence_number": letter.sequence,
+            "record": { "dynamodb": { "Keys": letter.raw.pointer("/dynamodb/Keys").unwrap_or(&Value::Null) } },
+            "left_out": "the record is too long for this queue; its item is in the table",
+        }))
+    })
 }
 
 /// JSON in ASCII alone. SQS refuses some characters of Unicode, and a record must not be kept out of the queue by what
