@@ -1,9 +1,9 @@
-//! `curfew verify`: is a copy of the archive whole? Exit code 0: intact; 1: tampered with; 2: it can't be read.
+//! `curfew verify`: is a copy of the archive whole? Exit code 0: intact; 1: tampered with, or never sealed; 2: it can't be read.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use curfew_audit::verify::{KeyUsed, verify};
+use curfew_audit::verify::verify;
 use curfew_cli::operate::apart::apart;
 use curfew_cli::operate::archive::Folder;
 use curfew_cli::operate::audit::{Known, told};
@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: Arguments) -> Judged {
         let mut answer = serde_json::to_value(&report)?;
         if let Some(fields) = answer.as_object_mut() {
             fields.insert("intact".to_owned(), Value::Bool(report.is_whole()));
-            fields.insert("whose".to_owned(), json!(matches!(report.key, KeyUsed::Given { .. })));
+            fields.insert("whose".to_owned(), json!(report.is_signed()));
         }
         tell(&json(&answer)?)?;
     } else {

@@ -81,6 +81,13 @@ async fn of_kms(reached: &Reached, arn: &str) -> Result<String, Trouble> {
 pub fn told(report: &Report, folder: &Path) -> String {
     let mut lines = match report.findings.as_slice() {
         [] => vec!["INTACT: nothing in this archive was changed, removed, reordered or cut off".to_owned()],
+        // Nobody need have done anything to a stack's archive in its first hour.
+        [only] if only.code == Code::NeverSealed && report.checkpoints == 0 => {
+            vec![
+                "NOT PROVEN: no checkpoint is there".to_owned(),
+                format!("this means: {}", meaning(only.code)),
+            ]
+        }
         [first, others @ ..] => tampered(first, others, report.more_findings),
     };
     lines.push(String::new());
@@ -153,6 +160,9 @@ fn facts(report: &Report, folder: &Path) -> Vec<(&'static str, String)> {
 fn doubts(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     match &report.key {
+        KeyUsed::Given { .. } if report.newest.is_none() => lines.push(
+            "NOTHING SIGNED WAS CHECKED: no checkpoint holds by the key that was given; whose archive this is, nothing shows".to_owned(),
+        ),
         KeyUsed::Given { .. } => {}
         KeyUsed::Archive { id } => lines.push(format!(
             "NOT PROVEN WHOSE: the key ({id}) came from the archive itself, and whoever could write there could have put it there. \
@@ -215,6 +225,9 @@ fn meaning(code: Code) -> &'static str {
         Code::AnchorMissing => {
             "this is not the archive that the anchor was taken from, or its history was replaced"
         }
-        Code::NeverSealed => "no checkpoint is there: nothing here is proven",
+        Code::NeverSealed => {
+            "no checkpoint that holds is there, and nothing here is proven: a stack makes its first one within the hour; an archive \
+             that is older has lost them, or was never Curfew's"
+        }
     }
 }

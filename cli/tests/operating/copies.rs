@@ -84,6 +84,26 @@ fn a_key_out_of_the_archive_itself_proves_nothing_about_whose_it_is() {
 }
 
 #[test]
+fn an_archive_without_a_checkpoint_is_not_proven_whatever_key_is_given() {
+    let desk = desk("verify-never-sealed");
+    fs::remove_dir_all(desk.path("copy/checkpoints")).expect("they go");
+    for day in fs::read_dir(desk.path("copy/events")).expect("days") {
+        let day = day.expect("a day").path();
+        if !day.ends_with("day=2026-12-31") {
+            fs::remove_dir_all(day).expect("it goes");
+        }
+    }
+    let young = ["--key", "key.pem", "--as-of", "2026-12-31T23:30:00Z"];
+    let run = verify(&desk, &young);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert_says(&run.out, &["NOT PROVEN: ", "\nthis means: no checkpoint", "NOTHING SIGNED WAS CHECKED"]);
+    assert!(!run.out.contains("INTACT"), "{run:?}");
+    let told: Value =
+        serde_json::from_str(&verify(&desk, &[&young[..], &["--json"]].concat()).out).expect("JSON");
+    assert_eq!((&told["intact"], &told["whose"]), (&json!(false), &json!(false)));
+}
+
+#[test]
 fn a_key_can_be_asked_of_kms() {
     let der = p256_der();
     let answer = json!({ "KeyId": "k", "PublicKey": BASE64.encode(&der), "KeySpec": "ECC_NIST_P256" });

@@ -124,6 +124,12 @@ impl Report {
     pub fn is_whole(&self) -> bool {
         self.findings.is_empty()
     }
+
+    /// Whether a key that is known from elsewhere has signed anything of it: without that, it may be anybody's.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.newest.is_some() && matches!(self.key, KeyUsed::Given { .. })
+    }
 }
 
 /// The beginning of an archive whose first part has expired.

@@ -1,7 +1,7 @@
 //! An archive that nobody touched is whole, however it came to be; and what is said of it is so.
 
 use curfew_audit::checkpoint::PublicKey;
-use curfew_audit::verify::{KeyUsed, verify};
+use curfew_audit::verify::{Code, KeyUsed, verify};
 use curfew_domain::event::{Actor, Fact};
 
 use crate::builder::{Archive, STACK, Story, moment};
@@ -46,18 +46,23 @@ fn an_empty_period_is_sealed_too() {
 }
 
 #[test]
-fn an_archive_that_is_younger_than_its_first_checkpoint_is_whole() {
+fn an_archive_without_a_checkpoint_is_not_whole_however_young_it_seems() {
     let mut archive = Archive::new(7);
     let mut story = Story::new(id('a'), subject(), origin());
     let line = story.next("22:31:00", Actor::Sweep, Fact::Expired {});
     archive.put("22:31:00", &[line]);
     let mut expected = archive.with_key();
-    expected.as_of = Some(moment("23:40:00"));
-    let report = verify(&archive, &expected).unwrap();
-    assert!(report.is_whole(), "{:?}", report.findings);
-    assert_eq!((report.records, report.unsealed_records, report.sealed_until), (1, 1, None));
-    expected.as_of = Some(moment("23:47:00"));
-    assert!(!verify(&archive, &expected).unwrap().is_whole());
+    for as_of in [Some("22:32:00"), Some("23:40:00"), None] {
+        expected.as_of = as_of.map(moment);
+        let report = verify(&archive, &expected).unwrap();
+        let codes: Vec<Code> = report.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [Code::NeverSealed], "{as_of:?}");
+        assert!(!report.is_signed());
+        assert_eq!((report.records, report.unsealed_records, report.sealed_until), (1, 1, None));
+    }
+    archive.seal("23:00:00");
+    let report = verify(&archive, &archive.with_key()).unwrap();
+    assert!(report.is_whole() && report.is_signed());
 }
 
 #[test]

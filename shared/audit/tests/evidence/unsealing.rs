@@ -207,6 +207,14 @@ fn ends() -> Vec<Case> {
             k[..7].iter().for_each(|key| drop(archive.objects.remove(key)));
         })
         .expecting(|expected| expected.as_of = None),
+        case(
+            "all checkpoints are dropped, and all but the youngest objects",
+            Code::NeverSealed,
+            |archive, k| {
+                (1..=4).for_each(|number| drop(archive.objects.remove(&checkpoint_key(number))));
+                k[..9].iter().for_each(|key| drop(archive.objects.remove(key)));
+            },
+        ),
         case("everything is dropped", Code::NeverSealed, |archive, _| archive.objects.clear()),
         case("an object is dated in the future", Code::ObjectInserted, |archive, k| {
             let body = archive.objects.remove(&k[9]).unwrap();
