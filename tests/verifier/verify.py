@@ -1,7 +1,7 @@
 """Verifies an archive of Curfew by docs/audit.md alone. Shares no code with `curfew verify`.
 
-    verify.py <folder> [--key <pem file>] [--anchor <number>:<digest>] [--as-of <time>] [--every <seconds>]
-              [--expired-until <time>]
+    verify.py <folder> [--key <pem file>] [--anchor <number>:<digest>] [--as-of <time>] [--copied-by <time>]
+              [--every <seconds>] [--expired-until <time>]
 
 Writes a report as one JSON object, and exits with 0 if the archive is whole, with 1 if it is not, and with 2 if nothing
 was verified. Needs Python 3.10 and `cryptography`.
@@ -65,9 +65,10 @@ class Archive:
 
 
 class Verifier:
-    def __init__(self, archive, trusted, anchor, as_of, every, expired_until):
+    def __init__(self, archive, trusted, anchor, as_of, copied_by, every, expired_until):
         self.archive, self.given = archive, trusted
-        self.anchor, self.as_of, self.every, self.expired_until = anchor, as_of, every, expired_until
+        self.anchor, self.as_of, self.copied_by = anchor, as_of, copied_by
+        self.every, self.expired_until = every, expired_until
         self.findings = []
         self.links = defaultdict(list)  # by grant: seq, proof, object, line, digest, prev
         self.denials = Counter()
@@ -310,7 +311,7 @@ class Verifier:
     # 5, 6
 
     def rest(self):
-        limit = stamp(self.as_of + CLOCKS) if self.as_of else MAX
+        limit = stamp(self.copied_by + CLOCKS) if self.copied_by else MAX
         for name, (time, digits) in sorted(self.objects.items()):
             if name in self.looked_at:
                 continue
@@ -484,6 +485,7 @@ def arguments():
     parser.add_argument("--key")
     parser.add_argument("--anchor")
     parser.add_argument("--as-of")
+    parser.add_argument("--copied-by")
     parser.add_argument("--every", type=float, default=3600)
     parser.add_argument("--expired-until")
     return parser.parse_args()
@@ -498,11 +500,11 @@ def main():
             number, _, digest = asked.anchor.partition(":")
             must(number.isdecimal() and DIGEST.fullmatch(digest))
             anchor = (int(number), digest)
-        must(all(is_time(time) for time in (asked.as_of, asked.expired_until) if time))
-        as_of = moment(asked.as_of) if asked.as_of else None
+        must(all(is_time(time) for time in (asked.as_of, asked.copied_by, asked.expired_until) if time))
+        as_of, copied_by = (moment(time) if time else None for time in (asked.as_of, asked.copied_by))
         every = timedelta(seconds=asked.every)
         archive = Archive(asked.folder)
-        report = Verifier(archive, trusted, anchor, as_of, every, asked.expired_until).run()
+        report = Verifier(archive, trusted, anchor, as_of, copied_by, every, asked.expired_until).run()
     except Bad:
         print("the key, the anchor or a time is not of its form", file=sys.stderr)
         return 2

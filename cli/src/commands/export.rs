@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let begun = arguments.reach.now();
     let archive = bucket(&reached, arguments.archive.as_deref()).await?;
     let copied = copy(&reached, &archive, &arguments.to, days, begun).await?;
-    let verify = command(&arguments.to, days, begun)?;
+    let verify = command(&arguments.to, days, begun, arguments.reach.now())?;
     if arguments.json {
         let told = json!({
             "archive": format!("s3://{archive}"), "to": arguments.to, "keys": copied.keys,
@@ -61,15 +61,16 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     Ok(())
 }
 
-/// The command that verifies the copy, but for the key.
-fn command(to: &Path, days: Days, begun: Timestamp) -> Result<Vec<String>, Trouble> {
+/// The command that verifies the copy, but for the key. Checkpoints are copied first, so that the archive is sealed until
+/// shortly before copying began; records of the whole time that it took may be in it.
+fn command(to: &Path, days: Days, begun: Timestamp, ended: Timestamp) -> Result<Vec<String>, Trouble> {
     let as_of = match days.to {
         Some(day) => end_of(day)?.min(begun),
         None => begun,
     };
-    let mut words = ["curfew", "verify", &to.display().to_string(), "--as-of", &as_of.to_string()]
-        .map(str::to_owned)
-        .to_vec();
+    let (to, as_of, copied_by) = (to.display().to_string(), as_of.to_string(), ended.to_string());
+    let words = ["curfew", "verify", &to, "--as-of", &as_of, "--copied-by", &copied_by];
+    let mut words = words.map(str::to_owned).to_vec();
     if let Some(day) = days.from {
         words.extend(["--expired-until".to_owned(), midnight(day)?.to_string()]);
     }

@@ -92,8 +92,8 @@ pub(crate) async fn run(arguments: Arguments) -> Judged {
     let catalog = arguments.catalog.as_deref().map(read_catalog).transpose()?;
     let folder = Folder::open(&arguments.archive)?;
     let now = arguments.reach.now();
-    let as_of = period.until.min(now);
-    let expected = arguments.known.expectations(&arguments.reach.reached()?, as_of).await?;
+    let sealed_until = period.until.min(now);
+    let expected = arguments.known.expectations(&arguments.reach.reached()?, sealed_until, now).await?;
     let sample = arguments.sample.zip(arguments.seed).map(|(size, seed)| SampleOf { size, seed });
     let report = apart(move || -> Result<Report, Unverifiable> {
         let verification = verify(&folder, &expected)?;

@@ -30,7 +30,8 @@ pub(crate) struct Arguments {
 /// Verifies it.
 pub(crate) async fn run(arguments: Arguments) -> Judged {
     let folder = Folder::open(&arguments.folder)?;
-    let expected = arguments.known.expectations(&arguments.reach.reached()?, arguments.reach.now()).await?;
+    let now = arguments.reach.now();
+    let expected = arguments.known.expectations(&arguments.reach.reached()?, now, now).await?;
     let report = apart(move || verify(&folder, &expected)).await??;
     if arguments.json {
         let mut answer = serde_json::to_value(&report)?;

@@ -31,10 +31,13 @@ pub struct Known {
     /// A checkpoint that must be there, as an earlier run told it.
     #[arg(long, value_name = "NUMBER:DIGEST", value_parser = anchor)]
     anchor: Option<(u64, String)>,
-    /// When the archive was copied: it must be sealed until shortly before. Now, if not given; of a report, the end of its
+    /// When copying the archive began: it must be sealed until shortly before. Now, if not given; of a report, the end of its
     /// period, if that is over.
     #[arg(long, value_name = "TIME", value_parser = time)]
     as_of: Option<Timestamp>,
+    /// When copying it was over: nothing in it can be of a later time. Now, if not given.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    copied_by: Option<Timestamp>,
     /// What was archived before then may be missing: its retention is over, or it was not copied.
     #[arg(long, value_name = "TIME", value_parser = time)]
     expired_until: Option<Timestamp>,
@@ -47,11 +50,17 @@ fn anchor(text: &str) -> Result<(u64, String), String> {
 }
 
 impl Known {
-    /// What to expect of the archive. Asks KMS only if the key is to come from there.
+    /// What to expect of the archive; if nothing else was said, it must be sealed until `sealed_until`, and nothing in it is
+    /// later than `now`. Asks KMS only if the key is to come from there.
     ///
     /// # Errors
     /// The key could not be had.
-    pub async fn expectations(&self, reached: &Reached, as_of: Timestamp) -> Result<Expectations, Trouble> {
+    pub async fn expectations(
+        &self,
+        reached: &Reached,
+        sealed_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Expectations, Trouble> {
         let public_key_pem = match (&self.key, &self.key_arn) {
             (Some(file), _) => Some(std::fs::read_to_string(file).map_err(Trouble::file("read", file))?),
             (None, Some(arn)) => Some(of_kms(reached, arn).await?),
@@ -60,7 +69,8 @@ impl Known {
         Ok(Expectations {
             public_key_pem,
             anchor: self.anchor.clone(),
-            as_of: Some(self.as_of.unwrap_or(as_of)),
+            as_of: Some(self.as_of.unwrap_or(sealed_until)),
+            copied_by: Some(self.copied_by.unwrap_or(now)),
             expired_until: self.expired_until,
             ..Expectations::default()
         })

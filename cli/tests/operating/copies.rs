@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use curfew_audit::archive::events_key;
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
@@ -126,6 +127,36 @@ fn p256_der() -> Vec<u8> {
     BASE64.decode(base64.as_bytes()).expect("base64")
 }
 
+/// Puts an object of a time into the copy that no checkpoint seals yet, as the newest ones of a copy are.
+fn not_sealed_yet(desk: &Desk, at: &str) {
+    let body = fs::read(file(desk, "/2027-01-01T00:00:02")).expect("an object");
+    write(&desk.path("copy").join(events_key(at.parse().expect("a time"), &body)), &body);
+}
+
+#[test]
+fn what_was_archived_while_the_copy_was_made_may_be_in_it_and_nothing_later() {
+    let desk = desk("verify-long-copy");
+    not_sealed_yet(&desk, "2027-01-01T02:50:00Z");
+    let copied = |by: &str| verify(&desk, &["--key", "key.pem", "--as-of", COPIED, "--copied-by", by]);
+    let run = copied("2027-01-01T02:45:00Z");
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = copied("2027-01-01T02:44:59Z");
+    assert_eq!(run.code, 1);
+    assert_says(&run.out, &["object-inserted", "written after the archive was read"]);
+    // Now.
+    let run = verify(&desk, &["--key", "key.pem"]);
+    assert_eq!(run.code, 1);
+}
+
+#[test]
+fn a_report_on_a_time_that_is_over_does_not_mind_what_is_not_sealed_since() {
+    let desk = desk("report-unsealed-since");
+    not_sealed_yet(&desk, "2027-01-01T00:45:00Z");
+    let run = report(&desk, &["--key", "key.pem"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(!run.out.contains("NOTE"), "{}", run.out);
+}
+
 #[test]
 fn what_was_tampered_with_is_named_and_explained() {
     let desk = desk("verify-changed");
@@ -235,7 +266,7 @@ fn an_export_fetches_checkpoints_before_records_and_says_how_to_verify() {
         (
             0,
             "fetched 1 keys, 4 checkpoints and 18 objects of records that were not there yet\n\
-             prove that it is whole: curfew verify fetched --as-of 2027-01-01T01:00:00Z\n"
+             prove that it is whole: curfew verify fetched --as-of 2027-01-01T01:00:00Z --copied-by 2027-01-01T01:00:00Z\n"
         ),
         "{run:?}"
     );
@@ -274,7 +305,9 @@ fn an_export_of_some_days_takes_the_checkpoints_that_seal_them() {
     assert_eq!(run.code, 0, "{run:?}");
     assert_says(
         &run.out,
-        &["curfew verify x --as-of 2027-02-02T00:00:00Z --expired-until 2026-11-30T00:00:00Z"],
+        &[
+            "curfew verify x --as-of 2027-02-02T00:00:00Z --copied-by 2027-03-01T00:00:00Z --expired-until 2026-11-30T00:00:00Z",
+        ],
     );
     let lines: Vec<String> = desk.calls().iter().map(|call| call.line()).collect();
     let filters = |line: &str| line.split_once("--no-progress").expect("filters").1.trim().to_owned();

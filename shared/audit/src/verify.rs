@@ -64,8 +64,11 @@ pub struct Expectations {
     pub public_key_pem: Option<String>,
     /// A checkpoint that must be there: its number and its statement's digest in hex.
     pub anchor: Option<(u64, String)>,
-    /// When the archive was read, or copied: it must be sealed until shortly before.
+    /// When the archive began to be read, or copied; or an earlier time, if only what was written before matters: it must
+    /// be sealed until shortly before.
     pub as_of: Option<Timestamp>,
+    /// When reading or copying it was over, at the latest: nothing in it can be of a later time.
+    pub copied_by: Option<Timestamp>,
     /// How often checkpoints are made.
     pub checkpoint_every: SignedDuration,
     /// What was written until then may be gone, because its retention was over. None: everything must be there from
@@ -79,6 +82,7 @@ impl Default for Expectations {
             public_key_pem: None,
             anchor: None,
             as_of: None,
+            copied_by: None,
             checkpoint_every: SignedDuration::from_hours(1),
             expired_until: None,
         }
@@ -188,7 +192,7 @@ pub fn verify(source: &dyn Source, expected: &Expectations) -> Result<Report, Un
     let trust = Trust::establish(source, expected, &listing, &mut findings)?;
     let mut objects = Objects::new(source, &listing, expected.expired_until);
     let walked = checkpoints::walk(source, expected, &listing, &trust, &mut objects, &mut findings)?;
-    let compared = objects.finish(expected.as_of, &mut findings)?;
+    let compared = objects.finish(expected.copied_by, &mut findings)?;
     let beginning = bounds::beginning(expected, &listing, &walked, compared.expired, &mut findings);
     bounds::end(expected, &listing, &walked, &mut findings);
     let known = Known {

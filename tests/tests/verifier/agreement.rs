@@ -57,6 +57,9 @@ impl Other {
         if let Some(as_of) = expected.as_of {
             command.arg("--as-of").arg(milliseconds(as_of));
         }
+        if let Some(by) = expected.copied_by {
+            command.arg("--copied-by").arg(milliseconds(by));
+        }
         if let Some(until) = expected.expired_until {
             command.arg("--expired-until").arg(milliseconds(until));
         }

@@ -210,14 +210,14 @@ impl<'a> Objects<'a> {
     /// Looks at all that no checkpoint has said anything about, and tells what was found.
     pub(super) fn finish(
         mut self,
-        as_of: Option<Timestamp>,
+        copied_by: Option<Timestamp>,
         findings: &mut Findings,
     ) -> Result<Compared, Unreadable> {
         let listing = self.listing;
         for (n, (time, key)) in listing.objects.iter().enumerate() {
             if !self.compared.contains(&n) {
                 let body = self.source.read(key)?;
-                self.unsealed(n, *time, key, &body, as_of, findings);
+                self.unsealed(n, *time, key, &body, copied_by, findings);
             }
         }
         for key in &listing.misnamed {
@@ -239,7 +239,7 @@ impl<'a> Objects<'a> {
         time: Timestamp,
         key: &str,
         body: &[u8],
-        as_of: Option<Timestamp>,
+        copied_by: Option<Timestamp>,
         findings: &mut Findings,
     ) {
         let sha256 = sha256_hex(body);
@@ -247,7 +247,7 @@ impl<'a> Objects<'a> {
             self.is_inserted(n, time, key, body);
             return;
         }
-        if as_of.is_some_and(|as_of| as_of.saturating_add(CLOCKS_DIFFER).is_ok_and(|limit| time > limit)) {
+        if copied_by.is_some_and(|by| by.saturating_add(CLOCKS_DIFFER).is_ok_and(|limit| time > limit)) {
             let words = "this object says that it was written after the archive was read";
             findings.add(time, Finding::at(Code::ObjectInserted, key, words));
         }
