@@ -94,10 +94,11 @@ pub(crate) async fn run(arguments: Arguments) -> Judged {
     let now = arguments.reach.now();
     let sealed_until = period.until.min(now);
     let expected = arguments.known.expectations(&arguments.reach.reached()?, sealed_until, now).await?;
+    let known_until = expected.as_of.unwrap_or(sealed_until);
     let sample = arguments.sample.zip(arguments.seed).map(|(size, seed)| SampleOf { size, seed });
     let report = apart(move || -> Result<Report, Unverifiable> {
         let verification = verify(&folder, &expected)?;
-        let order = Order { period, made_at: now, catalog: catalog.as_ref(), sample };
+        let order = Order { period, made_at: now, known_until, catalog: catalog.as_ref(), sample };
         Ok(report(&folder, verification, &order)?)
     });
     let report = report.await??;

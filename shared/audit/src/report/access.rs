@@ -126,7 +126,7 @@ fn held(grants: &[GrantRow], order: &Order<'_>) -> BTreeMap<Key, Held> {
     let mut held: BTreeMap<Key, Held> = BTreeMap::new();
     for row in grants {
         let Some(effective) = row.effective_at.filter(|at| *at < order.period.until) else { continue };
-        let seconds = row.held_seconds(order.period.from, order.period.until);
+        let seconds = row.held_seconds(order.period.from, order.period.until.min(order.known_until));
         if seconds == 0 && row.removal.as_ref().is_some_and(|removal| removal.at <= order.period.from) {
             continue;
         }

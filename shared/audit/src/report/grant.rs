@@ -221,11 +221,19 @@ impl GrantRow {
         self.request.as_ref()?.approvals.iter().map(|approval| approval.at).max()
     }
 
-    /// For how long access held between two times, in seconds; until `until`, if it has not ended.
+    /// From when on AWS refuses by itself, if the policy carries its times: the latest end that it ever had.
+    fn refused_from(&self) -> Option<Timestamp> {
+        self.document_sha256.as_ref()?;
+        let changed = self.changes.iter().map(|change| change.to);
+        changed.chain(self.window.map(Window::expires_at)).max()
+    }
+
+    /// For how long access held between two times, in seconds; until `until`, if nothing had ended it by then.
     #[must_use]
     pub fn held_seconds(&self, from: Timestamp, until: Timestamp) -> i64 {
         let Some(effective) = self.effective_at else { return 0 };
-        let end = self.removal.as_ref().map_or(until, |removal| removal.at.min(until));
+        let removed = self.removal.as_ref().map(|removal| removal.at);
+        let end = removed.into_iter().chain(self.refused_from()).fold(until, Timestamp::min);
         end.duration_since(effective.max(from)).as_secs().max(0)
     }
 }

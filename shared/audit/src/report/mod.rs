@@ -57,6 +57,9 @@ pub struct Order<'a> {
     pub period: Period,
     /// When the report is made.
     pub made_at: Timestamp,
+    /// Until when the archive tells what happened: not later than it was copied. Whatever still holds then is counted until
+    /// then.
+    pub known_until: Timestamp,
     /// The catalog of today, to say who can get what.
     pub catalog: Option<&'a Catalog>,
     /// How many grants to choose, and by which seed.

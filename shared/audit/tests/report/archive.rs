@@ -32,7 +32,7 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let signer = SigningKey::from_slice(&[7; 32]).expect("a scalar");
         let mut archive = Self { objects: BTreeMap::new(), signer, last: None };
         let key = archive.public();
@@ -46,12 +46,12 @@ impl Archive {
         PublicKey::from_der(der.as_bytes()).expect("a key")
     }
 
-    fn put(&mut self, at: &str, lines: &[String]) {
+    pub(crate) fn put(&mut self, at: &str, lines: &[String]) {
         let body: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         self.objects.insert(events_key(time(at), body.as_bytes()), body.into_bytes());
     }
 
-    fn seal(&mut self, until: &str) {
+    pub(crate) fn seal(&mut self, until: &str) {
         let until = time(until);
         let sealed_at = until.checked_add(SignedDuration::from_mins(5)).expect("a time");
         let mut draft = Draft::new("curfew", self.last.as_ref(), until, sealed_at).expect("a period");
@@ -89,7 +89,7 @@ fn origin() -> Origin {
     }
 }
 
-struct Story {
+pub(crate) struct Story {
     id: GrantId,
     subject: Subject,
     request: AccessRequest,
@@ -99,7 +99,7 @@ struct Story {
     head: String,
 }
 
-fn proof(found: Found, at: &str) -> Proof {
+pub(crate) fn proof(found: Found, at: &str) -> Proof {
     Proof { found, at: time(at), aws_request_id: Some(format!("request-of-{at}")), unsettled: false }
 }
 
@@ -108,7 +108,7 @@ fn timer(fires_at: Timestamp) -> Timer {
 }
 
 /// Who, where, what, by which ticket; and what the request says besides.
-fn story(
+pub(crate) fn story(
     letter: char,
     who: &str,
     what: (&str, &str),
@@ -149,7 +149,7 @@ fn story(
 }
 
 impl Story {
-    fn next(&mut self, at: &str, actor: Actor, fact: Fact) -> String {
+    pub(crate) fn next(&mut self, at: &str, actor: Actor, fact: Fact) -> String {
         self.seq += 1;
         let prev = std::mem::take(&mut self.head);
         let event = Event { grant_id: self.id.clone(), seq: self.seq, at: time(at), actor, fact, prev };
@@ -158,33 +158,37 @@ impl Story {
         record.expect("an event").detail()
     }
 
-    fn requested(&mut self, at: &str) -> String {
+    pub(crate) fn requested(&mut self, at: &str) -> String {
         let (request, decided) = (Box::new(self.request.clone()), self.decided.clone());
         self.next(at, servicenow(), Fact::Requested { request, decided })
     }
 
-    fn opened(&mut self, at: &str) -> String {
-        let fact = Fact::Opened {
+    pub(crate) fn opening(&self) -> Fact {
+        Fact::Opened {
             access: format!("inline policy `curfew-{}` on {}", self.id, self.subject.principal),
             document_sha256: Some("e".repeat(64)),
             window: self.window,
             timer: timer(self.window.expires_at()),
             lease_until: self.window.starts_at(),
-        };
+        }
+    }
+
+    pub(crate) fn opened(&mut self, at: &str) -> String {
+        let fact = self.opening();
         self.next(at, Actor::GrantFunction, fact)
     }
 
-    fn activated(&mut self, at: &str) -> String {
+    pub(crate) fn activated(&mut self, at: &str) -> String {
         let fact =
             Fact::Activated { attached: proof(Found::Applied, at), timer_set: proof(Found::Applied, at) };
         self.next(at, Actor::GrantFunction, fact)
     }
 
-    fn begun(&mut self, at: &str) -> Vec<String> {
+    pub(crate) fn begun(&mut self, at: &str) -> Vec<String> {
         vec![self.requested(at), self.opened(at), self.activated(at)]
     }
 
-    fn revoked(&mut self, at: &str, outcome: Outcome) -> String {
+    pub(crate) fn revoked(&mut self, at: &str, outcome: Outcome) -> String {
         let fact = Fact::Revoked { outcome, access: proof(Found::Deleted, at), timer: None };
         self.next(at, Actor::RevokeFunction, fact)
     }
@@ -194,11 +198,11 @@ fn servicenow() -> Actor {
     Actor::Source(Source::new("servicenow").expect("a source"))
 }
 
-fn operator(name: &str) -> Actor {
+pub(crate) fn operator(name: &str) -> Actor {
     Actor::Operator(OperatorName::new(name).expect("a name"))
 }
 
-fn approved(by: &str, at: &str) -> serde_json::Value {
+pub(crate) fn approved(by: &str, at: &str) -> serde_json::Value {
     json!({ "approvals": [{ "approver": format!("{by}@example.com"), "at": at }] })
 }
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod archive;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod goldens;
 #[cfg(test)]
 mod reports;

@@ -43,7 +43,8 @@ fn expected(archive: &Archive) -> Expectations {
 fn of(archive: &Archive, expected: &Expectations, period: Period, sample: Option<SampleOf>) -> Report {
     let verification = verify(archive, expected).expect("an archive");
     let catalog = catalog();
-    let order = Order { period, made_at: time("2027-01-05T12:00:00Z"), catalog: Some(&catalog), sample };
+    let made_at = time("2027-01-05T12:00:00Z");
+    let order = Order { period, made_at, known_until: made_at, catalog: Some(&catalog), sample };
     report(archive, verification, &order).expect("an archive")
 }
 

@@ -1,0 +1,67 @@
+//! What is counted, and what a row says, where it would be easy to say too much.
+
+use curfew_audit::report::{Held, Order, Period, Report, report};
+use curfew_audit::verify::{Expectations, verify};
+use curfew_domain::event::{Actor, Fact};
+use curfew_domain::grant::Outcome;
+
+use crate::archive::{Archive, Story, approved, story, time};
+
+const NINE: &str = "2026-11-21T09:00:00Z";
+const TEN: &str = "2026-11-21T10:00:00Z";
+
+/// A grant of one hour, from nine to ten.
+fn of_an_hour() -> Story {
+    let approval = approved("carl", "2026-11-21T08:59:00Z");
+    story('a', "ana", ("acme", "reader"), "CHG1", (NINE, TEN), approval)
+}
+
+/// The report of the quarter on what these lines tell.
+fn told(lines: &[String], known_until: &str) -> Report {
+    let mut archive = Archive::new();
+    archive.put("2026-11-21T12:00:00Z", lines);
+    archive.seal("2026-11-21T12:30:00Z");
+    let verification = verify(&archive, &Expectations::default()).expect("an archive");
+    assert!(verification.is_whole(), "{:?}", verification.findings);
+    let order = Order {
+        period: Period { from: time("2026-10-01T00:00:00Z"), until: time("2027-01-01T00:00:00Z") },
+        made_at: time("2026-11-23T00:00:00Z"),
+        known_until: time(known_until),
+        catalog: None,
+        sample: None,
+    };
+    report(&archive, verification, &order).expect("an archive")
+}
+
+fn held(report: &Report) -> &Held {
+    let [held] = report.access.held.as_slice() else { panic!("{:?}", report.access.held) };
+    held
+}
+
+/// The lines of a grant's beginning; its policy is not its own, and carries no times.
+fn begun_managed(story: &mut Story) -> Vec<String> {
+    let Fact::Opened { access, window, timer, lease_until, .. } = story.opening() else { panic!("it opens") };
+    let opened = Fact::Opened { access, document_sha256: None, window, timer, lease_until };
+    vec![story.requested(NINE), story.next(NINE, Actor::GrantFunction, opened), story.activated(NINE)]
+}
+
+#[test]
+fn access_is_not_counted_beyond_what_is_known_nor_beyond_what_aws_refuses() {
+    let half_past = "2026-11-21T09:30:00Z";
+    assert_eq!(held(&told(&of_an_hour().begun(NINE), half_past)).seconds, 1_800, "it is live");
+    // Its policy carries its times: nobody need have removed it.
+    assert_eq!(held(&told(&of_an_hour().begun(NINE), "2026-11-23T00:00:00Z")).seconds, 3_600);
+    // One that does not holds until somebody takes it away.
+    let lines = begun_managed(&mut of_an_hour());
+    assert_eq!(held(&told(&lines, "2026-11-21T12:00:00Z")).seconds, 3 * 3_600);
+
+    let removed_late = |story: &mut Story, mut lines: Vec<String>| {
+        lines.push(story.next(TEN, Actor::Timer, Fact::Expired {}));
+        lines.push(story.revoked("2026-11-21T11:00:00Z", Outcome::Expired));
+        held(&told(&lines, "2026-11-23T00:00:00Z")).seconds
+    };
+    let (mut inline, mut managed) = (of_an_hour(), of_an_hour());
+    let (of_inline, of_managed) = (inline.begun(NINE), begun_managed(&mut managed));
+    assert_eq!(removed_late(&mut inline, of_inline), 3_600);
+    assert_eq!(removed_late(&mut managed, of_managed), 2 * 3_600);
+}
