@@ -126,7 +126,7 @@ pub const GRANTS: &[Column<GrantRow>] = columns! {
         |row| or_empty(row.window.map(Window::expires_at));
     "effective_at", "Effective",
         ["SOC 2 CC6.2", "PCI DSS 10.2.1.5", "ISO 27001 A.5.18", "ISO 27001 A.8.15", "HIPAA 164.312(b)"],
-        "From when it held: AWS had confirmed it, and its window had begun",
+        "From when it held: AWS had confirmed it, and its window had begun; nothing, if it was removed before",
         |row| or_empty(row.effective_at);
     "attached_by", "AWS request that attached it", ["PCI DSS 10.2.1.5", "HIPAA 164.312(b)"],
         "To be found in CloudTrail",

@@ -77,7 +77,11 @@ impl Folding {
         for event in std::mem::take(&mut self.waiting).into_values() {
             self.fold(event);
         }
-        self.row
+        let mut row = self.row;
+        // A policy is attached before its window begins: what was removed before then never gave anything.
+        let gone = row.removal.as_ref().map(|removal| removal.at);
+        row.effective_at = row.effective_at.filter(|begins| gone.is_none_or(|gone| *begins < gone));
+        row
     }
 
     fn fold(&mut self, event: Event) {

@@ -127,6 +127,10 @@ pub fn report(
     order: &Order<'_>,
 ) -> Result<Report, Unreadable> {
     let History { mut grants, denials, unreadable, unknown } = History::read(source, order.period)?;
+    // A window that has not begun yet.
+    for row in &mut grants {
+        row.effective_at = row.effective_at.filter(|begins| *begins < order.known_until);
+    }
     let sample = order.sample.as_ref().map(|sample| sample::choose(&mut grants, sample));
     let numbers = Numbers::of(&grants, &denials, order.period);
     let access = access::review(&grants, order);

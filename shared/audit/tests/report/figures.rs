@@ -5,7 +5,7 @@ use curfew_audit::verify::{Expectations, verify};
 use curfew_domain::event::{Actor, Fact};
 use curfew_domain::grant::Outcome;
 
-use crate::archive::{Archive, Story, approved, story, time};
+use crate::archive::{Archive, Story, approved, operator, story, time};
 
 const NINE: &str = "2026-11-21T09:00:00Z";
 const TEN: &str = "2026-11-21T10:00:00Z";
@@ -36,6 +36,28 @@ fn told(lines: &[String], known_until: &str) -> Report {
 fn held(report: &Report) -> &Held {
     let [held] = report.access.held.as_slice() else { panic!("{:?}", report.access.held) };
     held
+}
+
+#[test]
+fn what_was_removed_before_its_window_began_never_took_effect() {
+    let (asked, ended) = ("2026-11-20T08:00:00Z", "2026-11-20T15:00:00Z");
+    let mut early = of_an_hour();
+    let mut lines = early.begun(asked);
+    let reason = "not needed any more".to_owned();
+    lines.push(early.next(ended, operator("olga@example.com"), Fact::RevocationRequested { reason }));
+    lines.push(early.revoked(ended, Outcome::Revoked));
+    let of_that = told(&lines, "2026-11-23T00:00:00Z");
+    let [row] = of_that.grants.as_slice() else { panic!("one grant") };
+    assert_eq!((row.effective_at, row.attached_by.is_some()), (None, true));
+    let numbers = &of_that.numbers;
+    assert_eq!((numbers.took_effect, numbers.revoked, &numbers.removal_seconds), (0, 1, &None));
+    assert_eq!(of_that.access.held, []);
+
+    // Nor has, until then, what has not begun.
+    let of_that = told(&lines[..3], "2026-11-21T08:00:00Z");
+    assert_eq!((of_that.numbers.took_effect, of_that.access.held.len()), (0, 0));
+    let of_that = told(&lines[..3], "2026-11-21T09:00:01Z");
+    assert_eq!((of_that.numbers.took_effect, held(&of_that).seconds), (1, 1));
 }
 
 /// The lines of a grant's beginning; its policy is not its own, and carries no times.
