@@ -94,7 +94,7 @@ pub(crate) async fn run(arguments: Arguments) -> Judged {
     let now = arguments.reach.now();
     let sealed_until = period.until.min(now);
     let expected = arguments.known.expectations(&arguments.reach.reached()?, sealed_until, now).await?;
-    let known_until = expected.as_of.unwrap_or(sealed_until);
+    let known_until = arguments.known.known_until(now);
     let sample = arguments.sample.zip(arguments.seed).map(|(size, seed)| SampleOf { size, seed });
     let report = apart(move || -> Result<Report, Unverifiable> {
         let verification = verify(&folder, &expected)?;

@@ -50,6 +50,12 @@ fn anchor(text: &str) -> Result<(u64, String), String> {
 }
 
 impl Known {
+    /// Until when the copy tells what happened, as far as that was said.
+    #[must_use]
+    pub fn known_until(&self, now: Timestamp) -> Timestamp {
+        self.copied_by.or(self.as_of).unwrap_or(now)
+    }
+
     /// What to expect of the archive; if nothing else was said, it must be sealed until `sealed_until`, and nothing in it is
     /// later than `now`. Asks KMS only if the key is to come from there.
     ///

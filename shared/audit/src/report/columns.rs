@@ -9,14 +9,14 @@
 //! - HIPAA Security Rule: 45 CFR 164.312 (<https://www.ecfr.gov/current/title-45/section-164.312>)
 
 use curfew_domain::effect::Found;
-use curfew_domain::event::Decided;
+use curfew_domain::event::{Decided, DriftResponse};
 use curfew_domain::request::Approval;
 use curfew_domain::window::Window;
 use serde::Serialize;
 
 use super::DenialRow;
 use super::access::{Eligibility, Held};
-use super::grant::{Change, Direction, GrantRow, RemovalMeasure, Span};
+use super::grant::{Change, Confirmed, Direction, DriftSeen, Ending, GrantRow, RemovalMeasure, Span};
 use super::plain::{or_empty, plain, yes};
 
 /// One column of rows of kind `T`.
@@ -141,9 +141,8 @@ pub const GRANTS: &[Column<GrantRow>] = columns! {
         "expired: with its window; revoked: early; failed: it never took effect",
         |row| or_empty(row.removal.as_ref().map(|removal| removal.outcome));
     "ended_by", "Ended by", ["SOC 2 CC6.3", "PCI DSS 10.2.2", "ISO 27001 A.5.18"],
-        "Who or what ended it, and why",
-        |row| row.ending.as_ref().map(|ending| because(&ending.by, ending.reason.as_deref()))
-            .unwrap_or_default();
+        "Who or what ended it, and why; and who asked for it once more after it had failed",
+        ended_by;
     "removed_at", "Removed and proven",
         ["SOC 2 CC6.2", "SOC 2 CC6.3", "PCI DSS 10.2.1.5", "ISO 27001 A.5.18", "ISO 27001 A.8.2", "HIPAA 164.312(b)"],
         "When AWS confirmed that it was gone",
@@ -162,10 +161,8 @@ pub const GRANTS: &[Column<GrantRow>] = columns! {
         "How often AWS did not confirm the removal before it did",
         |row| row.removal_failures.to_string();
     "drift", "Changed by others", ["SOC 2 CC6.1", "HIPAA 164.312(c)(1)"],
-        "What was found in AWS that Curfew had not done, and what was done about it",
-        |row| {
-            lines(row.drift.iter().map(|seen| format!("{} {}: {}", seen.at, seen.drift, response(seen.response))))
-        };
+        "What was found in AWS that Curfew had not done, what was to be done about it, and AWS's word that it was",
+        |row| lines(row.drift.iter().map(drift));
     "review_owed", "Review owed", ["ISO 27001 A.8.2", "HIPAA 164.312(a)(2)(ii)"],
         "Since when somebody had to look at it afterwards, and why",
         |row| row.review.as_ref()
@@ -306,6 +303,13 @@ fn because(who: &str, reason: Option<&str>) -> String {
     }
 }
 
+fn ended_by(row: &GrantRow) -> String {
+    let by = |ending: &Ending| because(&ending.by, ending.reason.as_deref());
+    let again =
+        row.overruled.as_ref().map(|ending| format!("asked again at {} by {}", ending.at, by(ending)));
+    lines(row.ending.as_ref().map(by).into_iter().chain(again))
+}
+
 fn change(change: &Change) -> String {
     let way = match change.direction {
         Direction::Extended => "extended",
@@ -339,12 +343,22 @@ fn measure(measure: RemovalMeasure) -> &'static str {
     }
 }
 
-fn response(response: curfew_domain::event::DriftResponse) -> &'static str {
-    use curfew_domain::event::DriftResponse::{Close, Remove, Restore};
-    match response {
-        Close => "the grant was ended",
-        Restore => "it was put back",
-        Remove => "it was removed",
+fn drift(seen: &DriftSeen) -> String {
+    let done = match (seen.response, &seen.confirmed) {
+        (_, Some(Confirmed { by_the_end: true, .. })) => "the grant was ended",
+        (DriftResponse::Close, Some(_)) => "the grant was ended",
+        (DriftResponse::Restore, Some(_)) => "it was put back",
+        (DriftResponse::Remove, Some(_)) => "it was removed",
+        (DriftResponse::Close, None) => "the grant is to be ended: not confirmed",
+        (DriftResponse::Restore, None) => "it is to be put back: not confirmed",
+        (DriftResponse::Remove, None) => "it is to be removed: not confirmed",
+    };
+    let told = format!("{} {}: {done}", seen.at, seen.drift);
+    match &seen.confirmed {
+        Some(Confirmed { at, found, aws_request_id, .. }) => {
+            format!("{told} at {at} ({})", proof(*found, aws_request_id.as_deref()))
+        }
+        None => told,
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use curfew_domain::event::{Event, Fact, WindowChange};
+use curfew_domain::effect::Proof;
+use curfew_domain::event::{DriftResponse, Event, Fact, WindowChange};
 use curfew_domain::grant::Outcome;
 use curfew_domain::ids::GrantId;
 use curfew_domain::principal::Principal;
@@ -13,7 +14,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::grant::{
-    Change, Direction, DriftSeen, Ending, GrantRow, Removal, RemovalMeasure, ReviewDone, ReviewRow, Span,
+    Change, Confirmed, Direction, DriftSeen, Ending, GrantRow, Removal, RemovalMeasure, ReviewDone,
+    ReviewRow, Span,
 };
 
 /// A row that is being made.
@@ -51,6 +53,7 @@ impl Folding {
             attached_by: None,
             changes: Vec::new(),
             ending: None,
+            overruled: None,
             removal: None,
             removal_failures: 0,
             drift: Vec::new(),
@@ -118,16 +121,22 @@ impl Folding {
             Fact::Activated { attached, .. } => {
                 let begins = row.window.map_or(at, |window| at.max(window.starts_at()));
                 row.effective_at.get_or_insert(begins);
+                confirm(row, DriftResponse::Restore, &attached, false);
                 if row.attached_by.is_none() {
                     row.attached_by = attached.aws_request_id;
                 }
             }
             Fact::Extended { change } => row.changes.push(changed(at, by, Direction::Extended, *change)),
             Fact::Shortened { change } => row.changes.push(changed(at, by, Direction::Shortened, *change)),
-            Fact::DriftFound { drift, response } => row.drift.push(DriftSeen { at, drift, response }),
+            Fact::DriftFound { drift, response } => {
+                row.drift.push(DriftSeen { at, drift, response, confirmed: None });
+            }
+            // Each lap that found it still there told so: this settles them all.
+            Fact::DriftRemoved { access } => confirm(row, DriftResponse::Remove, &access, false),
             Fact::Expired {} => row.ending = Some(Ending { at, event: name, by, reason: None }),
             Fact::RevocationRequested { reason } | Fact::OpeningFailed { reason } => {
-                row.ending = Some(Ending { at, event: name, by, reason: Some(reason) });
+                let ending = Some(Ending { at, event: name, by, reason: Some(reason) });
+                *(if row.removal.is_some() { &mut row.overruled } else { &mut row.ending }) = ending;
             }
             Fact::ReviewOwed { reason } => {
                 row.review = Some(ReviewRow { owed_since: at, reason, done: None })
@@ -148,6 +157,9 @@ impl Folding {
                         (RemovalMeasure::Asked, row.ending.as_ref().map(|ending| ending.at))
                     }
                 };
+                for response in [DriftResponse::Close, DriftResponse::Restore] {
+                    confirm(row, response, &access, true);
+                }
                 row.removal = Some(Removal {
                     at: access.at,
                     outcome,
@@ -157,8 +169,17 @@ impl Folding {
                     counted_from,
                 });
             }
-            Fact::ChangeResumed { .. } | Fact::DriftRemoved { .. } => {}
+            Fact::ChangeResumed { .. } => {}
         }
+    }
+}
+
+/// AWS's answer settles what was found before it and was to be dealt with so.
+fn confirm(row: &mut GrantRow, response: DriftResponse, proof: &Proof, by_the_end: bool) {
+    let open = |seen: &&mut DriftSeen| seen.response == response && seen.confirmed.is_none();
+    for seen in row.drift.iter_mut().filter(open) {
+        let Proof { at, found, aws_request_id, .. } = proof.clone();
+        seen.confirmed = Some(Confirmed { at, found, aws_request_id, by_the_end });
     }
 }
 

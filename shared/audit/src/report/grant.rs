@@ -52,6 +52,8 @@ pub struct GrantRow {
     pub changes: Vec<Change>,
     /// How it came to its end.
     pub ending: Option<Ending>,
+    /// Who asked for its end when it was over: what failed to open is not to be tried again.
+    pub overruled: Option<Ending>,
     /// The proof that it is gone.
     pub removal: Option<Removal>,
     /// How often its removal could not be proven at first.
@@ -157,14 +159,29 @@ pub enum RemovalMeasure {
 }
 
 /// Something that Curfew had not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DriftSeen {
     /// When it was found.
     pub at: Timestamp,
     /// What.
     pub drift: Drift,
-    /// What was done about it.
+    /// What was to be done about it.
     pub response: DriftResponse,
+    /// AWS's word that it was done; none, as long as there is none.
+    pub confirmed: Option<Confirmed>,
+}
+
+/// AWS's word that something found was dealt with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Confirmed {
+    /// When AWS said so.
+    pub at: Timestamp,
+    /// What AWS said.
+    pub found: Found,
+    /// AWS's id of the request.
+    pub aws_request_id: Option<String>,
+    /// Whether that was the grant's own end.
+    pub by_the_end: bool,
 }
 
 /// A review that is owed, or done.
@@ -206,6 +223,12 @@ impl GrantRow {
     #[must_use]
     pub fn emergency(&self) -> Option<Basis> {
         self.request.as_ref().map(|request| request.basis).filter(|basis| basis.since().is_some())
+    }
+
+    /// Whether something was found in AWS of which AWS has not said yet that it was dealt with.
+    #[must_use]
+    pub fn has_open_drift(&self) -> bool {
+        self.drift.iter().any(|seen| seen.confirmed.is_none())
     }
 
     /// Whether a review of it is owed and not done. What never took effect is owed none.

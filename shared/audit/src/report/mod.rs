@@ -26,7 +26,8 @@ use crate::verify::{self, KeyUsed, Source, Unreadable};
 
 pub use access::{AccessReview, Eligibility, Eligible, Held};
 pub use grant::{
-    Change, Direction, DriftSeen, Ending, GrantRow, Removal, RemovalMeasure, ReviewDone, ReviewRow, Span,
+    Change, Confirmed, Direction, DriftSeen, Ending, GrantRow, Removal, RemovalMeasure, ReviewDone,
+    ReviewRow, Span,
 };
 pub use numbers::{Numbers, Spread};
 pub use sample::{Chosen, SampleOf};

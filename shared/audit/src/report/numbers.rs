@@ -36,6 +36,8 @@ pub struct Numbers {
     pub shortened: usize,
     /// Whose access in AWS was found to be not what was granted.
     pub drifted: usize,
+    /// Of these, where AWS has not said that it was dealt with.
+    pub drift_open: usize,
     /// Whose removal could not be proven at the first try.
     pub removal_failed: usize,
     /// That owed a review.
@@ -115,6 +117,7 @@ impl Numbers {
             extended: moved(Direction::Extended),
             shortened: moved(Direction::Shortened),
             drifted: count(&|row| !row.drift.is_empty()),
+            drift_open: count(&GrantRow::has_open_drift),
             removal_failed: count(&|row| row.removal_failures > 0),
             reviews_owed: count(&|row| row.review.is_some()),
             reviews_open: count(&GrantRow::owes_review),
@@ -149,6 +152,7 @@ impl Numbers {
             ("extended", self.extended.to_string()),
             ("shortened", self.shortened.to_string()),
             ("found changed in AWS by somebody else", self.drifted.to_string()),
+            ("of these not proven to be dealt with", self.drift_open.to_string()),
             ("removal not proven at the first try", self.removal_failed.to_string()),
             ("owing a review", self.reviews_owed.to_string()),
             ("review still open", self.reviews_open.to_string()),

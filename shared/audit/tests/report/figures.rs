@@ -1,11 +1,12 @@
 //! What is counted, and what a row says, where it would be easy to say too much.
 
-use curfew_audit::report::{Held, Order, Period, Report, report};
+use curfew_audit::report::{Held, Order, Period, Report, columns, report};
 use curfew_audit::verify::{Expectations, verify};
-use curfew_domain::event::{Actor, Fact};
+use curfew_domain::effect::Found;
+use curfew_domain::event::{Actor, Drift, DriftResponse, Fact};
 use curfew_domain::grant::Outcome;
 
-use crate::archive::{Archive, Story, approved, operator, story, time};
+use crate::archive::{Archive, Story, approved, operator, proof, story, time};
 
 const NINE: &str = "2026-11-21T09:00:00Z";
 const TEN: &str = "2026-11-21T10:00:00Z";
@@ -58,6 +59,72 @@ fn what_was_removed_before_its_window_began_never_took_effect() {
     assert_eq!((of_that.numbers.took_effect, of_that.access.held.len()), (0, 0));
     let of_that = told(&lines[..3], "2026-11-21T09:00:01Z");
     assert_eq!((of_that.numbers.took_effect, held(&of_that).seconds), (1, 1));
+}
+
+#[test]
+fn what_was_found_is_dealt_with_when_aws_has_said_so() {
+    let drift = |drift, response| Fact::DriftFound { drift, response };
+    let cell = |lines: &[String]| {
+        let of_that = told(lines, "2026-11-23T00:00:00Z");
+        let column = columns::GRANTS.iter().find(|column| column.name == "drift").expect("a column");
+        let open = of_that.numbers.drift_open;
+        assert_eq!(of_that.numbers.drifted, 1);
+        ((column.cell)(&of_that.grants[0]), open)
+    };
+    let half_past = "2026-11-21T09:30:00Z";
+    let mut live = of_an_hour();
+    let mut lines = live.begun(NINE);
+    lines.push(live.next(half_past, Actor::Sweep, drift(Drift::Missing, DriftResponse::Restore)));
+    assert_eq!(cell(&lines), (format!("{half_past} missing: it is to be put back: not confirmed"), 1));
+    let back = "2026-11-21T09:30:01Z";
+    lines.push(live.activated(back));
+    let request = |at| format!("request request-of-{at}");
+    let restored = format!("{half_past} missing: it was put back at {back} (applied, {})", request(back));
+    assert_eq!(cell(&lines), (restored.clone(), 0));
+
+    // What is left behind is found lap after lap, until AWS lets it be removed.
+    lines.push(live.next(TEN, Actor::Timer, Fact::Expired {}));
+    lines.push(live.revoked(TEN, Outcome::Expired));
+    let laps = ["2026-11-21T11:00:00Z", "2026-11-21T11:10:00Z"];
+    for lap in laps {
+        lines.push(live.next(lap, Actor::Sweep, drift(Drift::Leftover, DriftResponse::Remove)));
+    }
+    let open = laps.map(|lap| format!("\n{lap} leftover: it is to be removed: not confirmed"));
+    assert_eq!(cell(&lines), (format!("{restored}{}", open.concat()), 1));
+    let gone = "2026-11-21T11:10:01Z";
+    lines.push(live.next(gone, Actor::Sweep, Fact::DriftRemoved { access: proof(Found::Deleted, gone) }));
+    let done =
+        laps.map(|lap| format!("\n{lap} leftover: it was removed at {gone} (deleted, {})", request(gone)));
+    assert_eq!(cell(&lines), (format!("{restored}{}", done.concat()), 0));
+
+    let mut ended = of_an_hour();
+    let mut lines = ended.begun(NINE);
+    lines.push(ended.next(half_past, Actor::Sweep, drift(Drift::Edited, DriftResponse::Close)));
+    assert_eq!(cell(&lines), (format!("{half_past} edited: the grant is to be ended: not confirmed"), 1));
+    let reason = "its access in AWS was found edited".to_owned();
+    lines.push(ended.next(half_past, Actor::Sweep, Fact::RevocationRequested { reason }));
+    lines.push(ended.revoked(back, Outcome::Revoked));
+    let told = format!("{half_past} edited: the grant was ended at {back} (deleted, {})", request(back));
+    assert_eq!(cell(&lines), (told, 0));
+}
+
+#[test]
+fn an_end_that_is_asked_for_when_all_is_over_does_not_take_the_place_of_how_it_ended() {
+    let mut failed = of_an_hour();
+    let reason = "AccessDenied".to_owned();
+    let mut lines = vec![failed.requested(NINE), failed.opened(NINE)];
+    lines.push(failed.next(NINE, Actor::GrantFunction, Fact::OpeningFailed { reason }));
+    lines.push(failed.revoked("2026-11-21T09:00:03Z", Outcome::Failed));
+    let reason = "laptop stolen".to_owned();
+    let olga = operator("olga@example.com");
+    lines.push(failed.next("2026-11-21T09:20:00Z", olga, Fact::RevocationRequested { reason }));
+    let of_that = told(&lines, "2026-11-23T00:00:00Z");
+    let row = &of_that.grants[0];
+    let ending = row.ending.as_ref().expect("it ended");
+    assert_eq!((ending.event, ending.at), ("OpeningFailed", time(NINE)));
+    let column = columns::GRANTS.iter().find(|column| column.name == "ended_by").expect("a column");
+    let by = (column.cell)(row);
+    assert!(by.contains("AccessDenied\nasked again at 2026-11-21T09:20:00Z by operator"), "{by}");
 }
 
 /// The lines of a grant's beginning; its policy is not its own, and carries no times.
