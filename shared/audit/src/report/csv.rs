@@ -1,7 +1,8 @@
 //! Rows as CSV (RFC 4180), for whatever program an auditor opens it with.
 //!
 //! A spreadsheet takes a cell that begins with certain characters for a formula, and words of people stand in cells: such
-//! a cell gets an apostrophe in front (<https://owasp.org/www-community/attacks/CSV_Injection>).
+//! a cell gets an apostrophe in front (<https://owasp.org/www-community/attacks/CSV_Injection>). Where a comma is a decimal
+//! sign, a spreadsheet cuts lines at semicolons, whatever is quoted: so what would begin a cell there gets one too.
 
 use super::columns::Column;
 
@@ -20,14 +21,29 @@ pub fn write<'a, T: 'a>(
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     writer.write_record(columns.iter().map(|column| column.name))?;
     for row in rows {
-        writer.write_record(columns.iter().map(|column| harmless((column.cell)(row))))?;
+        writer.write_record(columns.iter().map(|column| harmless(&(column.cell)(row))))?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
 }
 
-/// A cell that is no formula.
-fn harmless(cell: String) -> String {
-    if cell.starts_with(FORMULAS) { format!("'{cell}") } else { cell }
+/// Behind these a spreadsheet that does not cut at commas may begin a cell.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
+
+/// A cell that is no formula, wherever it is cut.
+fn harmless(cell: &str) -> String {
+    let mut out = String::with_capacity(cell.len());
+    if cell.starts_with(FORMULAS) {
+        out.push('\'');
+    }
+    for part in cell.split_inclusive(SEPARATORS) {
+        // Quotes around what begins there are none to a spreadsheet that has cut the line, or empty.
+        let begins = part.trim_start_matches('"');
+        if out.ends_with(SEPARATORS) && begins.starts_with(FORMULAS) && !begins.starts_with(SEPARATORS) {
+            out.push('\'');
+        }
+        out.push_str(part);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -36,12 +52,27 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for bad in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\u{ff1d}1"] {
-            let cell = harmless(bad.to_owned());
-            assert_eq!(cell, format!("'{bad}"));
+        for bad in ["=1+1", "+1", "-1", "@SUM(A1)", "\u{ff1d}1"] {
+            assert_eq!(harmless(bad), format!("'{bad}"));
         }
-        for good in ["", "a=1", "2026-11-21", "'=1", " =1"] {
-            assert_eq!(harmless(good.to_owned()), good);
+        for (bad, begin) in [("\t=1", "'\t'"), ("\r=1", "'\r'"), ("\n=1", "'\n'")] {
+            assert_eq!(harmless(bad), format!("{begin}=1"));
+        }
+        for good in ["", "a=1", "2026-11-21", "'=1", " =1", "a;b", "a; b\nc", "a;'=1", ";"] {
+            assert_eq!(harmless(good), good);
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_cell_is_a_formula_where_semicolons_part_cells() {
+        for (bad, good) in [
+            ("ok;=1+cmd|' /C calc'!A0;x", "ok;'=1+cmd|' /C calc'!A0;x"),
+            ("a;\"=1\"", "a;'\"=1\""),
+            (";=1", ";'=1"),
+            ("a\t@b", "a\t'@b"),
+            ("a\r\n-b", "a\r\n'-b"),
+        ] {
+            assert_eq!(harmless(bad), good);
         }
     }
 
@@ -50,6 +81,6 @@ mod tests {
         let column = Column::<String> { name: "a", title: "", says: "", evidence: &[], cell: String::clone };
         let rows = ["x\",\"=1".to_owned(), "line\r\n=2".to_owned()];
         let written = write(&[column], &rows).unwrap();
-        assert_eq!(String::from_utf8(written).unwrap(), "a\r\n\"x\"\",\"\"=1\"\r\n\"line\r\n=2\"\r\n");
+        assert_eq!(String::from_utf8(written).unwrap(), "a\r\n\"x\"\",\"\"=1\"\r\n\"line\r\n'=2\"\r\n");
     }
 }
