@@ -71,7 +71,7 @@ async fn main() -> ExitCode {
             Command::Revoke(arguments) => commands::revoke::run(arguments).await,
             Command::Extend(arguments) => commands::extend::run(arguments).await,
             Command::Review(arguments) => commands::review::run(arguments).await,
-            Command::Export(arguments) => commands::export::run(arguments).await.map(|()| ExitCode::SUCCESS),
+            Command::Export(arguments) => commands::export::run(arguments).await,
             Command::Verify(arguments) => Ok(judged(commands::verify::run(arguments).await)),
             Command::Report(arguments) => Ok(judged(commands::report::run(arguments).await)),
         }

@@ -292,7 +292,7 @@ fn day_patterns(from: Date, to: Date) -> BTreeSet<String> {
 
 impl Reached {
     /// The objects below a prefix: key, and when it was written.
-    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, String)>, Trouble> {
+    pub(super) async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, String)>, Trouble> {
         let arguments = ["s3api", "list-objects-v2", "--bucket", bucket, "--prefix", prefix]
             .into_iter()
             .chain(["--query", "Contents[].[Key,LastModified]"]);

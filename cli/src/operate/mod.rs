@@ -10,6 +10,7 @@ pub mod apart;
 pub mod archive;
 pub mod audit;
 pub mod confirm;
+pub mod gone;
 pub mod listing;
 pub mod operator;
 pub mod reach;

@@ -287,6 +287,49 @@ fn an_export_fetches_checkpoints_before_records_and_says_how_to_verify() {
 }
 
 #[test]
+fn an_export_tells_what_an_earlier_copy_has_and_the_archive_has_no_longer() {
+    let archive = format!("s3://{BUCKET}");
+    let export = ["export", "--to", "copy", "--archive", &archive, "--now", COPIED];
+    let listed = |part: &str, without: &str| {
+        let keys =
+            quarter().objects.into_keys().filter(|key| key.starts_with(part) && !key.contains(without));
+        json!(keys.map(|key| json!([key, "2027-01-01T00:35:00+00:00"])).collect::<Vec<_>>()).to_string()
+    };
+    let desk = |name: &str, events: &str, checkpoints: &str| {
+        let desk = desk(name).does("").does("").does("");
+        ["keys/", checkpoints, events].into_iter().fold(desk, |desk, out| match out {
+            "keys/" => desk.answers(&listed("keys/", "nothing"), "", 0),
+            out => desk.answers(out, "", 0),
+        })
+    };
+    let (events, checkpoints) = (listed("events/", "nothing"), listed("checkpoints/", "nothing"));
+    let same = desk("export-again", &events, &checkpoints);
+    let run = same.run(&export);
+    assert_eq!((run.code, run.out.contains("GONE")), (0, false), "{run:?}");
+    assert_eq!(same.calls().len(), 6);
+
+    let expired = desk("export-expired", &listed("events/", "day=2026-09-01"), &checkpoints);
+    let run = expired.run(&export);
+    assert_eq!((run.code, run.out.contains("GONE")), (0, false), "{run:?}");
+    assert_says(&run.out, &["NOTE: 2 objects of the archive's beginning"]);
+
+    let hidden =
+        desk("export-hidden", &listed("events/", "2026-11-10T12"), &listed("checkpoints/", "04.json"));
+    let run = hidden.run(&export);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert_says(
+        &run.out,
+        &[
+            "GONE FROM THE ARCHIVE: 2 objects",
+            "the first: checkpoints/0000000004.json",
+            "list-object-versions",
+        ],
+    );
+    assert!(file(&hidden, "0000000004.json").exists(), "what is left of it is kept");
+    assert_eq!(verify(&hidden, &["--key", "key.pem"]).code, 0);
+}
+
+#[test]
 fn an_export_of_some_days_takes_the_checkpoints_that_seal_them() {
     let written = json!([
         ["checkpoints/0000000001.json", "2026-10-01T00:05:00+00:00"],
