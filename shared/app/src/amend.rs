@@ -64,10 +64,10 @@ pub(crate) async fn amend<P: Ports>(
         Err(denial) if can_not_be_had(&denial) && ends_earlier(request, &grant) => {
             return match end(ports, &grant, request, &denial).await? {
                 Some(ended) => Ok(ended),
-                None => record_denial(ports, rules, request, facts, denial).await,
+                None => record_denial(ports, rules, request, facts, denial, None).await,
             };
         }
-        Err(denial) => return record_denial(ports, rules, request, facts, denial).await,
+        Err(denial) => return record_denial(ports, rules, request, facts, denial, None).await,
     };
     let amendment = amendment(ports, permitted, None, settings);
     carry_out(ports, grant, amendment).await

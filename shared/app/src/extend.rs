@@ -169,7 +169,7 @@ async fn change<P: Ports>(
         Err(denial) => {
             if !order.dry_run {
                 let kept = on_record(&denial, request, order);
-                record_denial(ports, rules, request, &facts, kept).await?;
+                record_denial(ports, rules, request, &facts, kept, Some(act.operator)).await?;
             }
             return Ok(Extended::Denied { grant: Box::new(grant), denial });
         }

@@ -5,7 +5,7 @@
 
 use curfew_domain::decision::{DecisionFacts, Denial, Plan, decide, resolve_principal};
 use curfew_domain::effect::{Effect, Proof, TimerKind};
-use curfew_domain::event::Actor;
+use curfew_domain::event::{Actor, OperatorName};
 use curfew_domain::grant::{Cause, Grant, Outcome, State};
 use curfew_domain::ids::{GrantId, GrantIdentity};
 use curfew_domain::request::AccessRequest;
@@ -243,7 +243,7 @@ async fn deny<P: Ports>(
             return amend::amend(ports, rules, grant, request, facts, settings).await;
         }
     }
-    record_denial(ports, rules, request, facts, denial).await
+    record_denial(ports, rules, request, facts, denial, None).await
 }
 
 /// Denies for good, and keeps it on record.
@@ -253,8 +253,10 @@ pub(crate) async fn record_denial<P: Ports>(
     request: &AccessRequest,
     facts: &DecisionFacts,
     denial: Denial,
+    operator: Option<OperatorName>,
 ) -> Result<Opened, LedgerError> {
     let denied = DeniedRequest {
+        operator,
         guardrails: denial.guardrails.clone(),
         catalog_digest: rules.catalog.digest().to_owned(),
         guardrails_digest: rules.guardrails.digest().to_owned(),

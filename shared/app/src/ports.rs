@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use curfew_domain::access::{Attachment, Route};
 use curfew_domain::effect::{AccessChange, Proof, Timer};
-use curfew_domain::event::Event;
+use curfew_domain::event::{Event, OperatorName};
 use curfew_domain::grant::Grant;
 use curfew_domain::ids::{DeliveryId, Email, GrantId, GuardrailId, RoleName, Source, TenantId, TicketId};
 use curfew_domain::principal::Principal;
@@ -108,8 +108,11 @@ pub struct DeniedRequest {
     pub source: Source,
     /// Its ticket.
     pub ticket: TicketId,
-    /// Who asked.
+    /// Whose access it was to be: who asked, if no operator did.
     pub requester: Email,
+    /// The operator who asked, if it was neither the source nor the requester.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorName>,
     /// For which tenant.
     pub tenant: TenantId,
     /// For which role.
@@ -140,6 +143,7 @@ impl DeniedRequest {
             source: request.source.clone(),
             ticket: request.ticket.clone(),
             requester: request.requester.clone(),
+            operator: None,
             tenant: request.tenant.clone(),
             role: request.role.clone(),
             delivery: request.delivery.clone(),

@@ -130,7 +130,7 @@ pub(crate) fn of_denial(
     body: &str,
 ) -> Value {
     let schema = mapping.schema();
-    let unmapped = object([
+    let mut unmapped = object([
         ("catalog_digest", json!(denied.catalog_digest)),
         ("delivery", json!(denied.delivery)),
         ("guardrails", json!(denied.guardrails)),
@@ -141,6 +141,13 @@ pub(crate) fn of_denial(
         ("source", json!(denied.source)),
         ("ticket", json!(denied.ticket)),
     ]);
+    let asked_by = match &denied.operator {
+        Some(operator) => {
+            unmapped.insert("operator".to_owned(), json!(operator));
+            Actor::Operator(operator.clone())
+        }
+        None => Actor::Source(denied.source.clone()),
+    };
     let parts = Parts {
         id,
         name: DENIED,
@@ -154,7 +161,7 @@ pub(crate) fn of_denial(
             "role {} in {} for {}, by ticket {} of {}",
             denied.role, denied.tenant, denied.requester, denied.ticket, denied.source
         ),
-        actor: (schema.program)(denied.source.as_str(), None),
+        actor: actor(schema, &asked_by),
         user: person(&denied.requester),
         privileges: vec![denied.role.as_str()],
         resources: vec![

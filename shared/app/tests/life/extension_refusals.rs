@@ -79,6 +79,8 @@ fn who_may_not_approve_may_not_extend() {
                 denial.reason
             );
             assert_eq!(kept.reason, expected);
+            let named = kept.operator.as_ref().map(|name| name.as_str().to_owned());
+            assert_eq!(named, Some(format!("{operator}@example.com")), "and not the requester, nor the source");
         });
         life.pass_the_end_of(grant.id());
         life.assert_nothing_left();

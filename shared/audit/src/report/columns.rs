@@ -181,14 +181,20 @@ pub const DENIALS: &[Column<DenialRow>] = columns! {
         "When",
         |row| row.denied.at.to_string();
     "source", "Source", [],
-        "The system that it came from, proven by its signature",
+        "The system that its ticket is in; unless an operator asked, it came from there, proven by its signature",
         |row| row.denied.source.to_string();
     "ticket", "Ticket", [],
         "The ticket in that system",
         |row| row.denied.ticket.to_string();
     "requester", "Requester", ["PCI DSS 10.2.2"],
-        "Who asked",
+        "Whose access it was to be",
         |row| row.denied.requester.to_string();
+    "asked_by", "Asked by", ["PCI DSS 10.2.2"],
+        "The requester, by way of the source; or an operator who wanted to change the grant, as they named themselves",
+        |row| match &row.denied.operator {
+            Some(operator) => format!("operator {}", plain(operator.as_str())),
+            None => row.denied.requester.to_string(),
+        };
     "tenant", "Tenant", ["PCI DSS 10.2.2"],
         "For what",
         |row| row.denied.tenant.to_string();

@@ -7,7 +7,7 @@ use curfew_app::ports::DeniedRequest;
 use curfew_audit::record::{Attached, Mapping, Record, RecordId, Subject, Unmappable, read_line};
 use curfew_domain::decision::{DecisionFacts, Permit, decide};
 use curfew_domain::effect::TimerKind;
-use curfew_domain::event::{Actor, Event, Fact, canonical_json};
+use curfew_domain::event::{Actor, Event, Fact, OperatorName, canonical_json};
 use curfew_domain::request::AccessRequest;
 use curfew_domain::transition::{Opening, open};
 use curfew_testkit::fixtures::{ANA, AUDIT_POLICY, OWN_ACCOUNT, START, catalog, managed_request, request};
@@ -178,11 +178,34 @@ fn what_people_wrote_stands_where_it_is_known_to_be_theirs() {
 fn a_denial_that_differs_is_another_record_and_the_same_is_the_same() {
     let of = |denied: &DeniedRequest| Record::of_denial(Mapping::V1_8, &origin(), denied).id;
     let first = denied("self-approval");
+    let by_operator = DeniedRequest { operator: Some(OperatorName::new("olga").unwrap()), ..first.clone() };
+    assert_ne!(of(&first), of(&by_operator));
     assert_eq!(of(&first), of(&denied("self-approval")));
     assert_ne!(of(&first), of(&denied("unknown-role")));
     let mut later = first.clone();
     later.at = at(8);
     assert_ne!(of(&first), of(&later));
+}
+
+#[test]
+fn a_denial_of_what_an_operator_asked_for_names_the_operator_and_nobody_else() {
+    for (mapping, _) in MAPPINGS {
+        let ocsf = |denied: &DeniedRequest| -> Value {
+            serde_json::from_str(&Record::of_denial(mapping, &origin(), denied).detail()).unwrap()
+        };
+        let of_source = denied("self-approval");
+        let operator = Some(OperatorName::new("olga@example.com").unwrap());
+        let of_operator = DeniedRequest { operator, ..of_source.clone() };
+        let (by_source, by_operator) = (ocsf(&of_source), ocsf(&of_operator));
+        assert!(by_source["actor"].to_string().contains(of_source.source.as_str()), "{by_source}");
+        assert_eq!(by_source["unmapped"]["curfew"]["operator"], Value::Null);
+        assert_eq!(by_operator["actor"]["user"]["name"], "olga@example.com");
+        assert!(!by_operator["actor"].to_string().contains(of_source.source.as_str()), "{by_operator}");
+        assert_eq!(by_operator["unmapped"]["curfew"]["operator"], "olga@example.com");
+        let line = by_operator.to_string();
+        let canonical = canonical_json(&serde_json::from_str(&line).unwrap());
+        assert_eq!(read_line(canonical.as_bytes()).unwrap().denied().unwrap(), Some(of_operator));
+    }
 }
 
 #[test]

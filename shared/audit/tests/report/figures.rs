@@ -1,10 +1,13 @@
 //! What is counted, and what a row says, where it would be easy to say too much.
 
-use curfew_audit::report::{Held, Order, Period, Report, columns, report};
+use curfew_app::ports::DeniedRequest;
+use curfew_audit::report::{DenialRow, Held, Order, Period, Report, columns, report};
 use curfew_audit::verify::{Expectations, verify};
 use curfew_domain::effect::Found;
-use curfew_domain::event::{Actor, Drift, DriftResponse, Fact};
+use curfew_domain::event::{Actor, Drift, DriftResponse, Fact, OperatorName};
 use curfew_domain::grant::Outcome;
+use curfew_domain::request::AccessRequest;
+use serde_json::json;
 
 use crate::archive::{Archive, Story, approved, operator, proof, story, time};
 
@@ -125,6 +128,24 @@ fn an_end_that_is_asked_for_when_all_is_over_does_not_take_the_place_of_how_it_e
     let column = columns::GRANTS.iter().find(|column| column.name == "ended_by").expect("a column");
     let by = (column.cell)(row);
     assert!(by.contains("AccessDenied\nasked again at 2026-11-21T09:20:00Z by operator"), "{by}");
+}
+
+#[test]
+fn a_denial_of_what_an_operator_asked_for_is_not_told_as_the_requesters() {
+    let by = |denied: &DeniedRequest| {
+        let row = DenialRow { record: "denied#1".to_owned(), denied: denied.clone() };
+        let column = columns::DENIALS.iter().find(|column| column.name == "asked_by").expect("a column");
+        (column.cell)(&row)
+    };
+    let request: AccessRequest = serde_json::from_value(json!({
+        "source": "servicenow", "ticket": "CHG1", "requester": "ana@example.com", "tenant": "acme", "role": "reader",
+        "window": {}, "approvals": [], "justification": "orders", "delivery": "operator:r-1",
+    }))
+    .expect("a request");
+    let mut denied = DeniedRequest::of(&request, "operator-not-entitled", "not in the group", time(NINE));
+    assert_eq!(by(&denied), "ana@example.com");
+    denied.operator = Some(OperatorName::new("olga@example.com").expect("a name"));
+    assert_eq!(by(&denied), "operator olga@example.com");
 }
 
 /// The lines of a grant's beginning; its policy is not its own, and carries no times.

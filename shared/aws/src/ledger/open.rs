@@ -204,6 +204,9 @@ pub(super) async fn record_denial(ledger: &DynamoLedger, denied: &DeniedRequest)
     for (name, digest) in decided.into_iter().filter(|(_, digest)| !digest.is_empty()) {
         item.insert(name.to_owned(), text(digest));
     }
+    if let Some(operator) = &denied.operator {
+        item.insert("operator".to_owned(), text(operator.as_str()));
+    }
     if !denied.guardrails.is_empty() {
         // A list and no set: the order is the guardrails' own.
         let guardrails = denied.guardrails.iter().map(|id| text(id.as_str())).collect();

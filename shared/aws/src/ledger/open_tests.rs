@@ -201,6 +201,7 @@ async fn a_denial_is_recorded_once() {
         source: Source::new("itsm").unwrap(),
         ticket: TicketId::new("CHG1").unwrap(),
         requester: curfew_domain::ids::Email::new("ana@example.com").unwrap(),
+        operator: None,
         tenant: curfew_domain::ids::TenantId::new("acme").unwrap(),
         role: curfew_domain::ids::RoleName::new("prod-ops").unwrap(),
         delivery: DeliveryId::new("msg_2").unwrap(),

@@ -12,6 +12,7 @@ use curfew_app::ports::{DeniedRequest, LedgerError};
 use curfew_audit::deliver::{Arrival, Content};
 use curfew_audit::ports::{Grants, ReadError, Story, Written};
 use curfew_audit::record::Subject;
+use curfew_domain::event::OperatorName;
 use curfew_domain::ids::{
     DeliveryId, Email, GrantId, GuardrailId, IdError, RoleName, Source, TenantId, TicketId,
 };
@@ -95,11 +96,14 @@ fn denial(keys: &Item, image: &Item) -> Result<DeniedRequest, Unreadable> {
         None => Ok(String::new()),
         Some(_) => required(image, attribute).map(str::to_owned),
     };
+    let operator = image.get("operator").map(|_| required(image, "operator"));
+    let operator = operator.map(|name| Ok::<_, Unreadable>(OperatorName::new(name?)?));
     let at = required(image, "at")?;
     Ok(DeniedRequest {
         source: sk.source,
         ticket: TicketId::new(ticket.ok_or_else(|| unknown_key(keys))?)?,
         requester: Email::new(required(image, "person")?)?,
+        operator: operator.transpose()?,
         tenant: TenantId::new(required(image, "tenant")?)?,
         role: RoleName::new(required(image, "role")?)?,
         delivery: DeliveryId::new(required(image, "delivery")?)?,

@@ -1,7 +1,7 @@
 //! Tests of reading the stream: what open and commit write comes back as it was.
 
 use curfew_app::ports::{Ledger as _, LedgerError};
-use curfew_domain::event::Actor;
+use curfew_domain::event::{Actor, OperatorName};
 use curfew_domain::grant::Cause;
 use curfew_domain::ids::Source;
 use curfew_domain::transition::Claim;
@@ -48,6 +48,7 @@ fn denied() -> DeniedRequest {
         source: Source::new("itsm").unwrap(),
         ticket: TicketId::new("CHG:1/2").unwrap(),
         requester: Email::new("ana@example.com").unwrap(),
+        operator: None,
         tenant: TenantId::new("acme").unwrap(),
         role: RoleName::new("prod-ops").unwrap(),
         delivery: DeliveryId::new("msg_2").unwrap(),
@@ -89,7 +90,8 @@ async fn a_denial_comes_back_whole() {
         guardrails_digest: String::new(),
         ..denied()
     };
-    for denied in [denied(), without_guardrails] {
+    let by_operator = DeniedRequest { operator: Some(OperatorName::new("olga").unwrap()), ..denied() };
+    for denied in [denied(), without_guardrails, by_operator] {
         let image = denial_image(&denied).await;
         assert_eq!(content(&record("INSERT", &image)), Ok(Content::Denial(Box::new(denied))));
     }
