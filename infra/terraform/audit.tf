@@ -168,6 +168,9 @@ resource "aws_kms_key" "checkpoint_key" {
   customer_master_key_spec = "ECC_NIST_P256"
   key_usage                = "SIGN_VERIFY"
   deletion_window_in_days  = 30
+  tags = {
+    "curfew:stack" = var.stack_name
+  }
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [

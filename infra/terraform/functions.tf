@@ -221,10 +221,36 @@ resource "aws_lambda_function_event_invoke_config" "audit_function" {
   }
 }
 
-# AuditFunction, event Ledger
+# AuditFunction, event EveryHour
+resource "aws_cloudwatch_event_rule" "audit_function_every_hour" {
+  name                = "${var.stack_name}-AuditFunctionEveryHour-tf"
+  schedule_expression = "rate(1 hour)"
+  description         = "Curfew's checkpoints (stack ${var.stack_name})"
+}
+
+# AuditFunction, event EveryHour
+resource "aws_cloudwatch_event_target" "audit_function_every_hour" {
+  rule  = aws_cloudwatch_event_rule.audit_function_every_hour.name
+  arn   = aws_lambda_function.audit_function.arn
+  input = "{\"checkpoint\":true}"
+}
+
+# AuditFunction, event EveryHour
+resource "aws_lambda_permission" "audit_function_every_hour" {
+  statement_id  = "AuditFunctionEveryHour"
+  function_name = aws_lambda_function.audit_function.function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.audit_function_every_hour.arn
+}
+
+# AuditFunctionLedger
 resource "aws_lambda_event_source_mapping" "audit_function_ledger" {
-  function_name                      = aws_lambda_function.audit_function.function_name
-  event_source_arn                   = aws_dynamodb_table.ledger.stream_arn
+  function_name    = aws_lambda_function.audit_function.function_name
+  event_source_arn = aws_dynamodb_table.ledger.stream_arn
+  tags = {
+    "curfew:stack" = var.stack_name
+  }
   starting_position                  = "TRIM_HORIZON"
   batch_size                         = 100
   maximum_batching_window_in_seconds = var.audit_batch_seconds
@@ -257,29 +283,6 @@ resource "aws_lambda_event_source_mapping" "audit_function_ledger" {
       destination_arn = aws_sqs_queue.failed_invocations.arn
     }
   }
-}
-
-# AuditFunction, event EveryHour
-resource "aws_cloudwatch_event_rule" "audit_function_every_hour" {
-  name                = "${var.stack_name}-AuditFunctionEveryHour-tf"
-  schedule_expression = "rate(1 hour)"
-  description         = "Curfew's checkpoints (stack ${var.stack_name})"
-}
-
-# AuditFunction, event EveryHour
-resource "aws_cloudwatch_event_target" "audit_function_every_hour" {
-  rule  = aws_cloudwatch_event_rule.audit_function_every_hour.name
-  arn   = aws_lambda_function.audit_function.arn
-  input = "{\"checkpoint\":true}"
-}
-
-# AuditFunction, event EveryHour
-resource "aws_lambda_permission" "audit_function_every_hour" {
-  statement_id  = "AuditFunctionEveryHour"
-  function_name = aws_lambda_function.audit_function.function_name
-  action        = "lambda:InvokeFunction"
-  principal     = "events.amazonaws.com"
-  source_arn    = aws_cloudwatch_event_rule.audit_function_every_hour.arn
 }
 
 # ConsoleFunction

@@ -23,6 +23,9 @@ resource "aws_apigatewayv2_api" "webhook_api" {
   name          = var.stack_name
   protocol_type = "HTTP"
   description   = "Approval webhooks of Curfew (stack ${var.stack_name})"
+  tags = {
+    "curfew:stack" = var.stack_name
+  }
 }
 
 # WebhookApi
@@ -30,6 +33,9 @@ resource "aws_apigatewayv2_stage" "webhook_api" {
   api_id      = aws_apigatewayv2_api.webhook_api.id
   name        = "$default"
   auto_deploy = true
+  tags = {
+    "curfew:stack" = var.stack_name
+  }
 
   default_route_settings {
     throttling_rate_limit  = var.webhook_rate_per_second

@@ -44,6 +44,8 @@ resource "aws_iam_policy" "boundary" {
           "organizations:*",
           "account:*",
           "sso:*",
+          "sso-directory:*",
+          "identitystore:*",
         ]
         Resource = "*"
       },
@@ -56,12 +58,30 @@ resource "aws_iam_policy" "boundary" {
           "arn:${local.partition}:s3:::${var.curfew_stack_name}-archive-*",
           "arn:${local.partition}:dynamodb:*:*:table/${var.curfew_stack_name}-Ledger-*",
           "arn:${local.partition}:lambda:*:*:function:${var.curfew_stack_name}-*",
-          "arn:${local.partition}:logs:*:*:log-group:/aws/lambda/${var.curfew_stack_name}-*",
+          "arn:${local.partition}:logs:*:*:log-group:/aws/*/${var.curfew_stack_name}-*",
+          "arn:${local.partition}:cloudwatch:*:*:alarm:${var.curfew_stack_name}-*",
+          "arn:${local.partition}:cloudwatch:*:*:dashboard/${var.curfew_stack_name}",
           "arn:${local.partition}:scheduler:*:*:schedule/${var.curfew_stack_name}/*",
+          "arn:${local.partition}:scheduler:*:*:schedule-group/${var.curfew_stack_name}",
           "arn:${local.partition}:events:*:*:event-bus/${var.curfew_stack_name}",
+          "arn:${local.partition}:events:*:*:rule/${var.curfew_stack_name}-*",
+          "arn:${local.partition}:events:*:*:rule/${var.curfew_stack_name}/*",
+          "arn:${local.partition}:events:*:*:rule/curfew-g-*",
+          "arn:${local.partition}:cloudformation:*:*:stack/${var.curfew_stack_name}/*",
           "arn:${local.partition}:secretsmanager:*:*:secret:WebhookSecret-*",
           "arn:${local.partition}:sqs:*:*:${var.curfew_stack_name}-*",
         ]
+      },
+      {
+        Sid      = "NorWhatIsTaggedAsCurfews"
+        Effect   = "Deny"
+        Action   = "*"
+        Resource = "*"
+        Condition = {
+          StringEquals = {
+            "aws:ResourceTag/curfew:stack" = var.curfew_stack_name
+          }
+        }
       },
     ]
   })

@@ -70,9 +70,8 @@ variable "sweep_role_arn" {
 }
 
 variable "curfew_stack_name" {
-  description = "The name of Curfew's stack. What begins with it is out of everybody's reach by the boundary."
+  description = "The name of Curfew's own stack (of template.yaml; in Terraform, `stack_name`). What it is made of is known by that name, and out of everybody's reach by the boundary: another name here protects nothing."
   type        = string
-  default     = "curfew"
   nullable    = false
 
   validation {

@@ -96,6 +96,7 @@ run "a_tenant_in_another_account" {
 
   variables {
     tenant_id         = "payments"
+    curfew_stack_name = "curfew"
     grant_role_arn    = "arn:aws:iam::111122223333:role/curfew-GrantRole-tf"
     revoke_role_arn   = "arn:aws:iam::111122223333:role/curfew-RevokeRole-tf"
     sweep_role_arn    = "arn:aws:iam::111122223333:role/curfew-SweepRole-tf"

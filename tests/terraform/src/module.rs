@@ -56,6 +56,7 @@ fn of_curfew(id: &str, kind: &str) -> &'static str {
         (_, kind) if kind.starts_with("aws_apigatewayv2_") => "webhooks.tf",
         (_, "aws_cloudwatch_metric_alarm") => "alarms.tf",
         (_, "aws_cloudwatch_dashboard" | "aws_cloudwatch_query_definition") => "console.tf",
+        (_, "aws_lambda_event_source_mapping") => "functions.tf",
         (_, kind) if kind.starts_with("aws_lambda_") && id.ends_with("Function") => "functions.tf",
         (_, "aws_cloudwatch_event_rule" | "aws_cloudwatch_event_target") => "functions.tf",
         (_, "aws_cloudwatch_log_group") => "functions.tf",

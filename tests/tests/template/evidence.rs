@@ -160,9 +160,10 @@ fn every_event_and_denial_comes_by_the_stream_and_whatever_is_done_to_it_afterwa
     let template = template("template.yaml");
     let [(_, ledger)] = resources(&template, "AWS::DynamoDB::Table").try_into().expect("one table");
     assert_eq!(ledger["Properties"]["StreamSpecification"], json!({ "StreamViewType": "NEW_IMAGE" }));
-    let audit = &template["Resources"]["AuditFunction"]["Properties"];
-    let stream = &audit["Events"]["Ledger"]["Properties"];
-    assert_eq!(stream["Stream"], json!({ "Fn::GetAtt": "Ledger.StreamArn" }));
+    let [(_, mapping)] = resources(&template, "AWS::Lambda::EventSourceMapping").try_into().expect("one");
+    let stream = &mapping["Properties"];
+    assert_eq!(stream["FunctionName"], json!({ "Ref": "AuditFunction" }));
+    assert_eq!(stream["EventSourceArn"], json!({ "Fn::GetAtt": "Ledger.StreamArn" }));
     assert_eq!(stream["StartingPosition"], "TRIM_HORIZON", "what was written meanwhile is not lost");
     let patterns: Vec<Value> = stream["FilterCriteria"]["Filters"]
         .as_array()
@@ -186,7 +187,7 @@ fn every_event_and_denial_comes_by_the_stream_and_whatever_is_done_to_it_afterwa
     assert_eq!(stream["ParallelizationFactor"], 1);
     assert_eq!(stream["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
     assert_eq!(stream["BisectBatchOnFunctionError"], true);
-    let failed = json!({ "Type": "SQS", "Destination": { "Fn::GetAtt": "FailedInvocations.Arn" } });
+    let failed = json!({ "Destination": { "Fn::GetAtt": "FailedInvocations.Arn" } });
     assert_eq!(stream["DestinationConfig"]["OnFailure"], failed, "what is given up is kept");
     let seconds = |value: &Value| SignedDuration::from_secs(value.as_i64().expect("seconds"));
     assert_eq!(stream["MaximumRetryAttempts"], retry::STREAM_RETRIES);

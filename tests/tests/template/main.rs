@@ -5,6 +5,8 @@
 //! files are valid at all is the business of `cfn-lint` in `.ci/run`.
 
 #[cfg(test)]
+mod boundary;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod evidence;

@@ -21,7 +21,7 @@ fn is_a_name(kind: &str, property: &str) -> bool {
         "Name",
     ];
     // What a permission, a mapping or a policy is for.
-    let refers = kind.ends_with("::Permission") || kind.ends_with("Policy");
+    let refers = ["::Permission", "::EventSourceMapping", "Policy"].iter().any(|end| kind.ends_with(end));
     NAMES.contains(&property) && !refers
 }
 

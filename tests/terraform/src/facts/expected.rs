@@ -116,6 +116,17 @@ fn blocks(mut blocks: Vec<Value>) -> Value {
     }
 }
 
+/// Tags: a list of pairs in CloudFormation, a mapping in Terraform.
+fn tags(left: &mut Left) -> Result<Value, String> {
+    let mut tags = Map::new();
+    for mut tag in left.list("Tags")? {
+        let key = tag.take("Key").as_str().ok_or("a tag without a key")?.to_owned();
+        tags.insert(key, tag.take("Value"));
+        tag.done()?;
+    }
+    Ok(if tags.is_empty() { Value::Null } else { tags.into() })
+}
+
 /// A policy as IAM keeps it: the values of its conditions are texts.
 fn policy(document: &Value) -> Value {
     fn texts(value: &Value) -> Value {
@@ -149,12 +160,13 @@ pub(super) fn expected(wanted: &Wanted<'_>) -> Result<Resources, String> {
         match kind {
             "AWS::Serverless::Function" => functions::function(&mut made, &mut left, &of_all)?,
             "AWS::Serverless::HttpApi" => functions::http_api(&mut made, &mut left)?,
+            "AWS::Lambda::EventSourceMapping" => functions::mapping(&mut made, &mut left)?,
             "AWS::Lambda::Url" => functions::url(&mut made, &mut left),
             "AWS::Lambda::Permission" => functions::permission(&mut made, &mut left),
             "AWS::DynamoDB::Table" => storage::table(&mut made, &mut left)?,
             "AWS::S3::Bucket" => storage::bucket(&mut made, &mut left)?,
             "AWS::S3::BucketPolicy" => storage::bucket_policy(&mut made, &mut left),
-            "AWS::KMS::Key" => storage::key(&mut made, &mut left),
+            "AWS::KMS::Key" => storage::key(&mut made, &mut left)?,
             "AWS::SQS::Queue" => storage::queue(&mut made, &mut left),
             "AWS::SQS::QueuePolicy" => storage::queue_policy(&mut made, &mut left)?,
             "AWS::SecretsManager::Secret" => storage::secret(&mut made, &mut left)?,

@@ -55,6 +55,7 @@ fn of_curfew() -> Vec<Value> {
 fn of_tenant() -> Vec<Value> {
     let needed = json!({
         "TenantId": "payments",
+        "CurfewStackName": "curfew",
         "GrantRoleArn": "arn:aws:iam::111122223333:role/curfew-GrantRole",
         "RevokeRoleArn": "arn:aws:iam::111122223333:role/curfew-RevokeRole",
         "SweepRoleArn": "arn:aws:iam::111122223333:role/curfew-SweepRole",

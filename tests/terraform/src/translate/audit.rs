@@ -121,5 +121,6 @@ const KEY: &[Entry] = &[
     ("KeyUsage", Rule::As("key_usage")),
     ("PendingWindowInDays", Rule::As("deletion_window_in_days")),
     ("EnableKeyRotation", Rule::As("enable_key_rotation")),
+    ("Tags", Rule::Pairs("tags", "Key", "Value")),
     ("KeyPolicy", Rule::Json("policy")),
 ];

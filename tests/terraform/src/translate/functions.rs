@@ -8,7 +8,10 @@ use crate::cloudformation::{Node, Template};
 use crate::expression::{camel, snake};
 use crate::language::{Block, Expr, Item, Part};
 
-pub(super) const TABLES: &[Table] = &[Table::new(SAM, "aws_lambda_function", FUNCTION).then(package)];
+pub(super) const TABLES: &[Table] = &[
+    Table::new(SAM, "aws_lambda_function", FUNCTION).then(package),
+    Table::new("AWS::Lambda::EventSourceMapping", "aws_lambda_event_source_mapping", MAPPING),
+];
 
 const SAM: &str = "AWS::Serverless::Function";
 
@@ -76,6 +79,34 @@ fn package(making: &mut Making<'_>) {
     making.main.items.insert(after, Item::Argument("filename".to_owned(), path));
 }
 
+const MAPPING: &[Entry] = &[
+    ("FunctionName", Rule::As("function_name")),
+    ("EventSourceArn", Rule::As("event_source_arn")),
+    ("Tags", Rule::Pairs("tags", "Key", "Value")),
+    ("StartingPosition", Rule::As("starting_position")),
+    ("BatchSize", Rule::As("batch_size")),
+    ("MaximumBatchingWindowInSeconds", Rule::As("maximum_batching_window_in_seconds")),
+    ("ParallelizationFactor", Rule::As("parallelization_factor")),
+    ("FunctionResponseTypes", Rule::As("function_response_types")),
+    ("BisectBatchOnFunctionError", Rule::As("bisect_batch_on_function_error")),
+    ("MaximumRetryAttempts", Rule::As("maximum_retry_attempts")),
+    ("MaximumRecordAgeInSeconds", Rule::As("maximum_record_age_in_seconds")),
+    (
+        "FilterCriteria",
+        Rule::Block(
+            "filter_criteria",
+            &[("Filters", Rule::Blocks("filter", &[("Pattern", Rule::As("pattern"))]))],
+        ),
+    ),
+    (
+        "DestinationConfig",
+        Rule::Block(
+            "destination_config",
+            &[("OnFailure", Rule::Block("on_failure", &[("Destination", Rule::As("destination_arn"))]))],
+        ),
+    ),
+];
+
 fn logging(making: &mut Making<'_>, configuration: &Node, into: &mut Block) {
     let mut block = Block::new("logging_config", &[]);
     if configuration.get("LogFormat").is_none() {
@@ -110,7 +141,6 @@ fn events(making: &mut Making<'_>, events: &Node, _: &mut Block) {
         let make = match event.get("Type").and_then(Node::text) {
             Some("HttpApi") => webhooks::route,
             Some("Schedule") => schedule,
-            Some("DynamoDB") => stream,
             other => panic!("{}: an event of type {other:?} has no translation", making.id),
         };
         let others = making.others.len();
@@ -148,39 +178,6 @@ fn schedule(making: &mut Making<'_>, name: &str, properties: &Node) {
     permission.set("principal", Expr::text("events.amazonaws.com"));
     permission.set("source_arn", Expr::name(format!("aws_cloudwatch_event_rule.{name}.arn")));
     making.others.extend([rule, target, permission]);
-}
-
-fn stream(making: &mut Making<'_>, name: &str, properties: &Node) {
-    const ON_FAILURE: &[Entry] = &[(
-        "OnFailure",
-        Rule::Block(
-            "on_failure",
-            &[("Type", Rule::Only("SQS")), ("Destination", Rule::As("destination_arn"))],
-        ),
-    )];
-    const STREAM: &[Entry] = &[
-        ("Stream", Rule::As("event_source_arn")),
-        ("StartingPosition", Rule::As("starting_position")),
-        ("BatchSize", Rule::As("batch_size")),
-        ("MaximumBatchingWindowInSeconds", Rule::As("maximum_batching_window_in_seconds")),
-        ("ParallelizationFactor", Rule::As("parallelization_factor")),
-        ("FunctionResponseTypes", Rule::As("function_response_types")),
-        ("BisectBatchOnFunctionError", Rule::As("bisect_batch_on_function_error")),
-        ("MaximumRetryAttempts", Rule::As("maximum_retry_attempts")),
-        ("MaximumRecordAgeInSeconds", Rule::As("maximum_record_age_in_seconds")),
-        (
-            "FilterCriteria",
-            Rule::Block(
-                "filter_criteria",
-                &[("Filters", Rule::Blocks("filter", &[("Pattern", Rule::As("pattern"))]))],
-            ),
-        ),
-        ("DestinationConfig", Rule::Block("destination_config", ON_FAILURE)),
-    ];
-    let mut block = making.another("aws_lambda_event_source_mapping", name);
-    block.set("function_name", making.own("function_name"));
-    making.apply(STREAM, properties, &mut block);
-    making.others.push(block);
 }
 
 /// A function is made when its role can do what it is for: a mapping or a destination is refused while the role may not

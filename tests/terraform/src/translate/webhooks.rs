@@ -15,6 +15,7 @@ pub(super) const TABLES: &[Table] = &[
 const API: &[Entry] = &[
     ("Description", Rule::As("description")),
     ("FailOnWarnings", Rule::Left("it is about importing an OpenAPI document; there is none")),
+    ("Tags", Rule::As("tags")),
     ("DefaultRouteSettings", Rule::Own(|_, _, _| {})),
     ("AccessLogSettings", Rule::Own(|_, _, _| {})),
 ];
@@ -36,6 +37,10 @@ fn stage(making: &mut Making<'_>) {
     stage.set("api_id", making.own("id"));
     stage.set("name", Expr::text("$default"));
     stage.set("auto_deploy", Expr::Bool(true));
+    // SAM tags the stage as it tags the API.
+    if let Some(tags) = properties.get("Tags") {
+        stage.set("tags", making.value(tags));
+    }
     for (property, block, entries) in [
         ("DefaultRouteSettings", "default_route_settings", SETTINGS),
         ("AccessLogSettings", "access_log_settings", LOGS),

@@ -66,7 +66,6 @@ pub(super) fn function(made: &mut Made<'_>, left: &mut Left, of_all: &Value) -> 
         match kind.as_str() {
             Some("HttpApi") => webhook(made, event, &mut properties)?,
             Some("Schedule") => schedule(made, event, &mut properties),
-            Some("DynamoDB") => stream(made, event, &mut properties)?,
             other => return Err(format!("{event}: {other:?} is compared with nothing")),
         }
         properties.done()?;
@@ -145,9 +144,14 @@ fn schedule(made: &mut Made<'_>, event: &str, properties: &mut Left) {
     made.beside("aws_lambda_permission", event, arguments);
 }
 
-fn stream(made: &mut Made<'_>, event: &str, properties: &mut Left) -> Result<(), String> {
-    let destination = failed(properties)?;
-    let mut criteria = properties.nested("FilterCriteria")?;
+/// What calls a function for what is written to a stream.
+pub(super) fn mapping(made: &mut Made<'_>, left: &mut Left) -> Result<(), String> {
+    let mut config = left.nested("DestinationConfig")?;
+    let mut failure = config.nested("OnFailure")?;
+    let destination = failure.take("Destination");
+    failure.done()?;
+    config.done()?;
+    let mut criteria = left.nested("FilterCriteria")?;
     let mut filters = Vec::new();
     for mut filter in criteria.list("Filters")? {
         filters.push(json!({ "pattern": filter.take("Pattern") }));
@@ -155,28 +159,34 @@ fn stream(made: &mut Made<'_>, event: &str, properties: &mut Left) -> Result<(),
     }
     criteria.done()?;
     let arguments = json!({
-        "function_name": made.own("Name"),
-        "event_source_arn": properties.take("Stream"),
-        "starting_position": properties.take("StartingPosition"),
-        "batch_size": properties.take("BatchSize"),
-        "maximum_batching_window_in_seconds": properties.take("MaximumBatchingWindowInSeconds"),
-        "parallelization_factor": properties.take("ParallelizationFactor"),
-        "function_response_types": properties.take("FunctionResponseTypes"),
-        "bisect_batch_on_function_error": properties.take("BisectBatchOnFunctionError"),
-        "maximum_retry_attempts": properties.take("MaximumRetryAttempts"),
-        "maximum_record_age_in_seconds": properties.take("MaximumRecordAgeInSeconds"),
+        "function_name": left.take("FunctionName"),
+        "event_source_arn": left.take("EventSourceArn"),
+        "tags": super::tags(left)?,
+        "starting_position": left.take("StartingPosition"),
+        "batch_size": left.take("BatchSize"),
+        "maximum_batching_window_in_seconds": left.take("MaximumBatchingWindowInSeconds"),
+        "parallelization_factor": left.take("ParallelizationFactor"),
+        "function_response_types": left.take("FunctionResponseTypes"),
+        "bisect_batch_on_function_error": left.take("BisectBatchOnFunctionError"),
+        "maximum_retry_attempts": left.take("MaximumRetryAttempts"),
+        "maximum_record_age_in_seconds": left.take("MaximumRecordAgeInSeconds"),
         "filter_criteria": { "filter": blocks(filters) },
         "destination_config": { "on_failure": { "destination_arn": destination } },
     });
-    made.beside("aws_lambda_event_source_mapping", event, arguments);
+    made.main("aws_lambda_event_source_mapping", arguments);
     Ok(())
 }
 
 pub(super) fn http_api(made: &mut Made<'_>, left: &mut Left) -> Result<(), String> {
     // Of importing OpenAPI documents alone.
     left.take("FailOnWarnings");
-    let arguments =
-        json!({ "name": STACK, "protocol_type": "HTTP", "description": left.take("Description") });
+    let tags = left.take("Tags");
+    let arguments = json!({
+        "name": STACK,
+        "protocol_type": "HTTP",
+        "description": left.take("Description"),
+        "tags": tags,
+    });
     made.main("aws_apigatewayv2_api", arguments);
     let mut settings = left.nested("DefaultRouteSettings")?;
     let mut logs = left.nested("AccessLogSettings")?;
@@ -186,6 +196,7 @@ pub(super) fn http_api(made: &mut Made<'_>, left: &mut Left) -> Result<(), Strin
         "api_id": made.own("Id"),
         "name": "$default",
         "auto_deploy": true,
+        "tags": tags,
         "default_route_settings": {
             "throttling_rate_limit": settings.take("ThrottlingRateLimit"),
             "throttling_burst_limit": settings.take("ThrottlingBurstLimit"),

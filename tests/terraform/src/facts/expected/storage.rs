@@ -160,8 +160,9 @@ pub(super) fn bucket_policy(made: &mut Made<'_>, left: &mut Left) {
     made.main("aws_s3_bucket_policy", arguments);
 }
 
-pub(super) fn key(made: &mut Made<'_>, left: &mut Left) {
+pub(super) fn key(made: &mut Made<'_>, left: &mut Left) -> Result<(), String> {
     let arguments = json!({
+        "tags": super::tags(left)?,
         "description": left.take("Description"),
         "customer_master_key_spec": left.take("KeySpec"),
         "key_usage": left.take("KeyUsage"),
@@ -169,6 +170,7 @@ pub(super) fn key(made: &mut Made<'_>, left: &mut Left) {
         "policy": policy(&left.take("KeyPolicy")),
     });
     made.main("aws_kms_key", arguments);
+    Ok(())
 }
 
 pub(super) fn queue(made: &mut Made<'_>, left: &mut Left) {
