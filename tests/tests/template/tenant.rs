@@ -240,40 +240,67 @@ fn tags_boundaries_and_the_agent_role_are_for_administrators_to_change() {
         found.unwrap_or_else(|| panic!("{sid}")).body.clone()
     };
     let who = |statement: &Value| statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"].clone();
-    let actions = |statement: &Value| -> BTreeSet<String> {
-        listed(&statement["Action"])
-            .iter()
-            .map(|action| action.as_str().expect("a text").to_owned())
-            .collect()
-    };
+    let actions = |statement: &Value| -> BTreeSet<String> { texts(&statement["Action"]) };
 
+    // IAM takes `Curfew:Tenant` for the same tag. There is no pattern that ignores case, so both stand by name.
+    let keys = json!({ "aws:TagKeys": ["curfew:may", "curfew:tenant"] });
     let said = find(&tags, "OnlyAdministratorsSayWhomCurfewMayTouch");
     let tagging = ["CreateRole", "CreateUser", "TagRole", "TagUser", "UntagRole", "UntagUser"];
     assert_eq!(actions(&said), tagging.map(|name| format!("iam:{name}")).into());
-    assert_eq!(said["Condition"]["ForAnyValue:StringLike"], json!({ "aws:TagKeys": "curfew:*" }));
+    assert_eq!(said["Condition"]["ForAnyValue:StringEqualsIgnoreCase"], keys);
     assert_eq!(who(&said), administrators);
     let sessions = find(&tags, "NoSessionCallsItselfWhatCurfewGoesBy");
     assert_eq!(actions(&sessions), ["sts:TagSession".to_owned()].into());
-    for function in ["Grant", "Revoke", "Sweep"] {
-        let role = format!("role/curfew-{function}Role-");
-        assert!(who(&sessions).to_string().contains(&role), "{function} tags its sessions");
-    }
+    assert_eq!(sessions["Condition"]["ForAnyValue:StringEqualsIgnoreCase"], keys);
+    let functions = ["Grant", "Revoke", "Sweep"]
+        .map(|function| format!("arn:aws:iam::REPLACE-curfews-account:role/REPLACE-stack-{function}Role-*"));
+    assert_eq!(who(&sessions), json!(functions), "each tags its sessions");
 
     let boundaries = find(&guards, "OnlyAdministratorsChangeBoundaries");
     let of_boundaries = all_writes().into_iter().filter(|action| action.ends_with("PermissionsBoundary"));
     assert_eq!(actions(&boundaries), of_boundaries.collect());
     assert_eq!(who(&boundaries), administrators);
-    let guarded = find(&guards, "OnlyAdministratorsChangeTheBoundaryAndTheAgentRole");
-    assert_eq!(who(&guarded), administrators);
-    // The names that tenant.yaml gives, unless told otherwise.
-    let name =
-        template("tenant.yaml")["Parameters"]["RoleName"]["Default"].as_str().expect("a name").to_owned();
-    let wanted =
-        json!([format!("arn:aws:iam::*:policy/{name}-boundary"), format!("arn:aws:iam::*:role/{name}")]);
-    assert_eq!(guarded["Resource"], wanted);
-    for action in
-        ["iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy", "iam:CreatePolicyVersion", "iam:TagRole"]
-    {
-        assert!(actions(&guarded).contains(action), "{action}");
+    let guarded = find(&guards, "OnlyAdministratorsMakeAndChangeTheBoundaryAndTheRolesThatAreExempt");
+    // The template's own updates go by a role, too.
+    assert_eq!(who(&guarded), json!([administrators, "arn:aws:iam::*:role/REPLACE-deployment"]));
+    let on = texts(&guarded["Resource"]);
+    assert!(on.contains("arn:aws:iam::*:policy/REPLACE-agent-role-boundary"), "as tenant.yaml names it");
+    let name = &template("tenant.yaml")["Resources"]["Boundary"]["Properties"]["ManagedPolicyName"];
+    assert_eq!(*name, json!({ "Fn::Sub": "${RoleName}-boundary" }));
+    let of_roles = all_writes().into_iter().filter(|action| action.contains("Role"));
+    let elsewhere = ["InstanceProfile", "PermissionsBoundary", "ServiceLinkedRole"];
+    let wanted: BTreeSet<String> =
+        of_roles.filter(|action| !elsewhere.iter().any(|what| action.contains(what))).collect();
+    let missing: Vec<_> = wanted.difference(&actions(&guarded)).cloned().collect();
+    assert!(missing.is_empty(), "{missing:?}: somebody else could be who is exempt");
+    for action in ["CreatePolicy", "CreatePolicyVersion", "DeletePolicy", "SetDefaultPolicyVersion"] {
+        assert!(actions(&guarded).contains(&format!("iam:{action}")), "{action}");
     }
+    // Whom a policy lets pass by name must not be a name that anybody may make.
+    let written = find(&guards, "NobodyButCurfewWritesItsPolicies");
+    for statement in [&said, &sessions, &boundaries, &guarded, &written] {
+        for exempt in texts(&who(statement)) {
+            // In whatever account: a policy's resource takes no word for one.
+            let exempt = exempt.replace("REPLACE-curfews-account", "*");
+            assert!(on.contains(&exempt), "anybody may make {exempt}, and is exempt then");
+        }
+    }
+}
+
+/// Nothing in the examples is a name that a deployment may not have: what has to be replaced can be searched for.
+#[test]
+fn every_name_in_an_organisations_policies_is_one_to_replace() {
+    for file in SCPS {
+        for statement in statements(&scp(file)) {
+            let who = &statement.body["Condition"]["ArnNotLike"]["aws:PrincipalArn"];
+            for arn in texts(who).union(&texts(&statement.body["Resource"])).filter(|arn| *arn != "*") {
+                let name = arn.rsplit('/').next().unwrap_or_default();
+                assert!(name.starts_with("REPLACE-"), "{file}: {arn}");
+            }
+        }
+    }
+}
+
+fn texts(value: &Value) -> BTreeSet<String> {
+    listed(value).into_iter().map(|text| text.as_str().expect("a text").to_owned()).collect()
 }

@@ -11,7 +11,15 @@ fn under(files: &[&str]) -> String {
     for file in files {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/scp").join(file);
         let text = std::fs::read_to_string(&path).expect("a policy of an organisation");
-        let text = text.replace("REPLACE-administrators", "scp-administrator");
+        let names = [
+            ("REPLACE-administrators", "scp-administrator"),
+            ("REPLACE-deployment", "scp-deployment"),
+            ("REPLACE-agent-role", "scp-agent"),
+            ("REPLACE-curfews-account", "000000000000"),
+            ("REPLACE-stack", "scp-curfew"),
+        ];
+        let text = names.iter().fold(text, |text, (name, own)| text.replace(name, own));
+        assert!(!text.contains("REPLACE"), "{file}: {text}");
         let policy: Value = serde_json::from_str(&text).expect("JSON");
         statements.extend(policy["Statement"].as_array().expect("statements").iter().cloned());
     }
@@ -58,8 +66,14 @@ async fn an_organisation_keeps_grantees_out_of_iam_and_others_away_from_what_cur
         |user| [("UserName", user), ("Tags.member.1.Key", TENANT_TAG), ("Tags.member.1.Value", "acme")];
     let bound = [("UserName", "scp-bystander"), ("PermissionsBoundary", &*boundary)];
     // What, who of developers and administrators may; grantees never.
-    let cases: [Case<'_>; 8] = [
+    let otherwise = [
+        ("UserName", "scp-bystander"),
+        ("Tags.member.1.Key", "Curfew:Tenant"),
+        ("Tags.member.1.Value", "acme"),
+    ];
+    let cases: [Case<'_>; 9] = [
         ("tag somebody as a tenant's", "TagUser", tag("scp-bystander").to_vec(), false, true),
+        ("tag somebody so in other letters", "TagUser", otherwise.to_vec(), false, true),
         ("set another tag", "TagUser", other_tag.to_vec(), true, true),
         (
             "take a tenant's tag away",
@@ -94,6 +108,27 @@ async fn an_organisation_keeps_grantees_out_of_iam_and_others_away_from_what_cur
     grantee.iam("GetUser", &[("UserName", "scp-target")]).await.expect("looking");
     developer.iam("CreateUser", &[("UserName", "scp-new")]).await.expect("a user");
     developer.assert_refused("make a tenant's user", developer.iam("CreateUser", &make("scp-own")).await);
+
+    // Nobody becomes by name who is let pass by name; whoever deploys makes them.
+    let deployment = member(world, "scp-deployment", None).await;
+    let anybody = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}]}"#;
+    for name in
+        ["scp-agent", "scp-curfew-GrantRole-own", "scp-curfew-RevokeRole-own", "scp-curfew-SweepRole-x"]
+    {
+        let role = [("RoleName", name), ("AssumeRolePolicyDocument", anybody)];
+        let what = format!("make the role {name}");
+        developer.assert_refused(&what, developer.iam("CreateRole", &role).await);
+        deployment.iam("CreateRole", &role).await.expect("a role");
+        let trust = [("RoleName", name), ("PolicyDocument", anybody)];
+        let what = format!("say who may be {name}");
+        developer.assert_refused(&what, developer.iam("UpdateAssumeRolePolicy", &trust).await);
+        deployment.iam("UpdateAssumeRolePolicy", &trust).await.expect("an update");
+    }
+    let policy = [("PolicyName", "scp-agent-boundary"), ("PolicyDocument", EVERYTHING)];
+    developer.assert_refused("make the boundary", developer.iam("CreatePolicy", &policy).await);
+    deployment.iam("CreatePolicy", &policy).await.expect("a policy");
+    let bounded = [("UserName", "scp-target"), ("PermissionsBoundary", &*boundary)];
+    deployment.assert_refused("set a boundary", deployment.iam("PutUserPermissionsBoundary", &bounded).await);
 
     // A session that says of itself what Curfew's sessions say.
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
