@@ -87,7 +87,7 @@ resource "aws_s3_bucket_policy" "archive_policy" {
   bucket = aws_s3_bucket.archive.bucket
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = [for item in [
       {
         Sid       = "EncryptedConnectionsOnly"
         Effect    = "Deny"
@@ -123,11 +123,34 @@ resource "aws_s3_bucket_policy" "archive_policy" {
           "s3:PutObjectRetention",
           "s3:PutObjectLegalHold",
           "s3:DeleteBucket",
+          "s3:ReplicateObject",
+          "s3:ReplicateDelete",
+          "s3:ReplicateTags",
         ]
         Resource = [aws_s3_bucket.archive.arn, "${aws_s3_bucket.archive.arn}/*"]
       },
-    ]
+      local.keeps_archive_settings ? {
+        Sid       = "SettledByNobody"
+        Effect    = "Deny"
+        Principal = "*"
+        Action = [
+          "s3:PutBucketObjectLockConfiguration",
+          "s3:PutBucketVersioning",
+          "s3:PutEncryptionConfiguration",
+          "s3:PutLifecycleConfiguration",
+          "s3:PutReplicationConfiguration",
+        ]
+        Resource = aws_s3_bucket.archive.arn
+      } : null,
+    ] : item if item != null]
   })
+
+  depends_on = [
+    aws_s3_bucket_lifecycle_configuration.archive,
+    aws_s3_bucket_object_lock_configuration.archive,
+    aws_s3_bucket_server_side_encryption_configuration.archive,
+    aws_s3_bucket_versioning.archive,
+  ]
 
   lifecycle {
     prevent_destroy = true

@@ -14,15 +14,16 @@ locals {
 }
 
 locals {
-  protects_ledger      = var.deletion_protection == "true"
-  has_own_key          = var.kms_key_arn != ""
-  has_agent_roles      = join("", var.agent_role_arns) != ""
-  has_managed_policies = join("", var.managed_policy_arns) != ""
-  reserves_for_grant   = var.grant_reserved_concurrency != ""
-  reserves_for_revoke  = var.revoke_reserved_concurrency != ""
-  reserves_for_sweep   = var.sweep_reserved_concurrency != ""
-  reserves_for_audit   = var.audit_reserved_concurrency != ""
-  reserves_for_console = var.console_reserved_concurrency != ""
-  has_function_url     = var.function_url == "public"
-  has_alarm_topic      = var.alarm_topic_arn != ""
+  protects_ledger        = var.deletion_protection == "true"
+  has_own_key            = var.kms_key_arn != ""
+  has_agent_roles        = join("", var.agent_role_arns) != ""
+  has_managed_policies   = join("", var.managed_policy_arns) != ""
+  keeps_archive_settings = var.archive_settings == "kept"
+  reserves_for_grant     = var.grant_reserved_concurrency != ""
+  reserves_for_revoke    = var.revoke_reserved_concurrency != ""
+  reserves_for_sweep     = var.sweep_reserved_concurrency != ""
+  reserves_for_audit     = var.audit_reserved_concurrency != ""
+  reserves_for_console   = var.console_reserved_concurrency != ""
+  has_function_url       = var.function_url == "public"
+  has_alarm_topic        = var.alarm_topic_arn != ""
 }

@@ -201,6 +201,18 @@ variable "archive_retention_days" {
   }
 }
 
+variable "archive_settings" {
+  description = "`kept`: nobody changes how long the archive keeps what is written, how it is encrypted, tidied up or copied, not even a deployment. `changeable`: for as long as a deployment that changes `archive_retention_days` or `kms_key_arn` takes."
+  type        = string
+  default     = "kept"
+  nullable    = false
+
+  validation {
+    condition     = contains(["kept", "changeable"], var.archive_settings)
+    error_message = "archive_settings: must be one of kept, changeable"
+  }
+}
+
 variable "audit_batch_seconds" {
   description = "How long the audit function waits for more events before it carries on what there is: so much later at most they are on the bus and in the archive. Fewer seconds cost more requests to the archive (docs/costs.md)."
   type        = number
@@ -238,7 +250,7 @@ variable "ocsf_version" {
 }
 
 variable "webhook_rate_per_second" {
-  description = "How many webhooks a second the HTTP API lets through, all sources together."
+  description = "How many webhooks a second the HTTP API lets through, all callers together, those without a signature too. What comes faster is answered 429 before anybody has looked at it, closed tickets as well (docs/senders.md)."
   type        = number
   default     = 20
   nullable    = false
@@ -250,7 +262,7 @@ variable "webhook_rate_per_second" {
 }
 
 variable "source_per_minute" {
-  description = "How many approvals a minute one instance of the grant function takes of one source. What comes faster is told to wait (429), and nothing is written: senders that send again lose nothing; for GitHub, GitLab and Slack send it again by hand (docs/senders.md). What ends access is never put off."
+  description = "How many approvals a minute one instance of the grant function takes of one source. What comes faster is told to wait (429), and nothing is written: senders that send again lose nothing; for GitHub, GitLab and Slack send it again by hand (docs/senders.md). This never puts off what ends access; the HTTP API's own limit does."
   type        = number
   default     = 600
   nullable    = false

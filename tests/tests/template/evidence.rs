@@ -105,9 +105,41 @@ fn nobody_writes_the_archive_but_the_audit_function_and_nobody_deletes_from_it()
         "s3:BypassGovernanceRetention",
         "s3:PutObjectRetention",
         "s3:DeleteBucket",
+        "s3:ReplicateObject",
+        "s3:ReplicateDelete",
+        "s3:ReplicateTags",
     ] {
         assert!(listed(&deleted["Action"]).contains(&&json!(action)), "{action}");
     }
+    // A rule of the bucket's can delete and hide as well as a call can.
+    let settled = find("SettledByNobody");
+    assert!(settled["Condition"].is_null(), "nobody is nobody");
+    assert_eq!(settled["Resource"], json!({ "Fn::GetAtt": "Archive.Arn" }));
+    for action in [
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketVersioning",
+        "s3:PutEncryptionConfiguration",
+        "s3:PutLifecycleConfiguration",
+        "s3:PutReplicationConfiguration",
+    ] {
+        assert!(listed(&settled["Action"]).contains(&&json!(action)), "{action}");
+    }
+}
+
+/// Only who changes the settings leaves the denial out, and says so.
+#[test]
+fn the_archives_settings_are_kept_unless_a_deployment_says_otherwise() {
+    let template = template("template.yaml");
+    assert_eq!(template["Parameters"]["ArchiveSettings"]["Default"], "kept");
+    let holds = json!({ "Fn::Equals": [{ "Ref": "ArchiveSettings" }, "kept"] });
+    assert_eq!(template["Conditions"]["KeepsArchiveSettings"], holds);
+    let [(_, policy)] = resources(&template, "AWS::S3::BucketPolicy").try_into().expect("one policy");
+    let all = policy["Properties"]["PolicyDocument"]["Statement"].as_array().expect("statements");
+    let conditional: Vec<&Value> = all.iter().filter(|statement| statement["Sid"].is_null()).collect();
+    let [only] = conditional.as_slice() else { panic!("one depends on a parameter: {conditional:?}") };
+    assert_eq!(only["Fn::If"][0], "KeepsArchiveSettings");
+    assert_eq!(only["Fn::If"][1]["Sid"], "SettledByNobody");
+    assert_eq!(only["Fn::If"][2], json!({ "Ref": "AWS::NoValue" }));
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn of_curfew() -> Vec<Value> {
         "ConsoleReservedConcurrency": "",
         "SourcePerMinute": 77,
         "ArchiveRetentionDays": 30,
+        "ArchiveSettings": "changeable",
     });
     // What is chosen within something conditional; and lists of nothing but empty texts.
     let more = json!({ "FunctionUrl": "public", "AgentRoleArns": ",", "ManagedPolicyArns": "," });

@@ -6,7 +6,7 @@ use crate::language::{Block, Expr, Item};
 
 pub(super) const TABLES: &[Table] = &[
     Table::new("AWS::S3::Bucket", "aws_s3_bucket", BUCKET),
-    Table::new("AWS::S3::BucketPolicy", "aws_s3_bucket_policy", POLICY),
+    Table::new("AWS::S3::BucketPolicy", "aws_s3_bucket_policy", POLICY).then(after_the_settings),
     Table::new("AWS::KMS::Key", "aws_kms_key", KEY),
 ];
 
@@ -114,6 +114,20 @@ fn lifecycle(making: &mut Making<'_>, value: &Node, _: &mut Block) {
 }
 
 const POLICY: &[Entry] = &[("Bucket", Rule::As("bucket")), ("PolicyDocument", Rule::Json("policy"))];
+
+/// The policy keeps the bucket's settings from being made, too. In CloudFormation they are the bucket's, and made before.
+fn after_the_settings(making: &mut Making<'_>) {
+    let bucket = match making.main.argument("bucket") {
+        Some(Expr::Name(name)) => name.split('.').nth(1).map(str::to_owned),
+        other => panic!("{}: a bucket that is not the template's: {other:?}", making.id),
+    };
+    let bucket = bucket.unwrap_or_else(|| panic!("{}: no bucket", making.id));
+    let settings = ["lifecycle", "object_lock", "server_side_encryption"]
+        .map(|what| Expr::name(format!("aws_s3_bucket_{what}_configuration.{bucket}")));
+    let versioning = Expr::name(format!("aws_s3_bucket_versioning.{bucket}"));
+    let all = settings.into_iter().chain([versioning]).collect();
+    making.main.set("depends_on", Expr::List(all));
+}
 
 const KEY: &[Entry] = &[
     ("Description", Rule::As("description")),

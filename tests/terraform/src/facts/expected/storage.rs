@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Left, Made, blocks, policy};
 use crate::facts::STACK;
+use crate::facts::deployed::squashed;
 
 pub(super) fn table(made: &mut Made<'_>, left: &mut Left) -> Result<(), String> {
     let key = |schema: &mut Vec<Left>, kind: &str| -> Result<Value, String> {
@@ -156,7 +157,18 @@ pub(super) fn bucket(made: &mut Made<'_>, left: &mut Left) -> Result<(), String>
 }
 
 pub(super) fn bucket_policy(made: &mut Made<'_>, left: &mut Left) {
-    let arguments = json!({ "bucket": left.take("Bucket"), "policy": policy(&left.take("PolicyDocument")) });
+    let bucket = left.take("Bucket");
+    let of = bucket.as_str().and_then(|name| name.strip_prefix('⟨')?.strip_suffix(".Name⟩")).map(squashed);
+    let of = of.unwrap_or_default();
+    // It denies what these do, so they come first.
+    let after = [
+        format!("aws_s3_bucket_lifecycle_configuration.{of}"),
+        format!("aws_s3_bucket_object_lock_configuration.{of}"),
+        format!("aws_s3_bucket_server_side_encryption_configuration.{of}"),
+        format!("aws_s3_bucket_versioning.{of}"),
+    ];
+    let document = policy(&left.take("PolicyDocument"));
+    let arguments = json!({ "bucket": bucket, "policy": document, "depends_on": after });
     made.main("aws_s3_bucket_policy", arguments);
 }
 
