@@ -105,13 +105,15 @@ def _name_resources_as_aws_does():
 
 def _supply_condition_keys_and_check_passed_roles():
     """`iam:PermissionsBoundary` and `iam:PolicyARN` for requests on users and roles, `events:TargetArn` for
-    targets put on a rule, `kms:SigningAlgorithm` for what is to be signed, and `iam:PassRole` for the role a schedule is given.
+    targets put on a rule, `kms:SigningAlgorithm` for what is to be signed, `aws:ResourceTag` of keys, and
+    `iam:PassRole` for the role a schedule is given.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/security_iam_id-based-policies.html
     """
     from ministack.core import iam_evaluator
     from ministack.core.responses import get_account_id
+    from ministack.services.tagging import resource_tags
 
     def corrected(original):
         def enforce(access_key_id, iam_action, service, region, resource_arn="*", service_context=None):
@@ -121,6 +123,10 @@ def _supply_condition_keys_and_check_passed_roles():
                 boundary = (_iam_entity(resource_arn, get_account_id()) or {}).get("PermissionsBoundary")
                 if boundary:
                     keys["iam:permissionsboundary"] = boundary
+            if service == "kms":
+                # MiniStack looks tags up where an identity's own policy names them, not where its boundary does.
+                for name, value in (resource_tags(resource_arn) or {}).items():
+                    keys[f"aws:resourcetag/{name}".lower()] = value
             denied = original(access_key_id, iam_action, service, region, resource_arn=resource_arn,
                               service_context=keys)
             passed = _PASSED_ROLE.get()

@@ -307,7 +307,7 @@ impl World {
             format!("TenantId={GLOBEX}"),
             format!("ExternalId={EXTERNAL_ID}"),
             // More than anybody should list: what the boundary denies, it has to deny by itself.
-            "GrantableActions=s3:*,dynamodb:*,iam:*,sts:*".to_owned(),
+            "GrantableActions=s3:*,dynamodb:*,iam:*,sts:*,events:*,kms:*,logs:*,scheduler:*".to_owned(),
             format!("AnotherBoundaryArn={}", self.globex.boundary_arn()),
             format!("ManagedPolicyArns={}", self.auditor_policy(&self.globex)),
         ];

@@ -171,4 +171,29 @@ async fn whoever_carries_the_templates_boundary_can_not_use_what_they_were_given
     }
     let assumed = person.client.assume(&catalog::agent_role_arn(&curfew.deployment().name)).await;
     person.assert_refused("be the agent", assumed.map(drop));
+
+    // Nor what Curfew is made of, were it in this account: by its name, and by its tag.
+    let stack = &curfew.deployment().name;
+    for (rule, allowed) in [(format!("{stack}-SweepFunctionEveryMinute"), false), ("own".to_owned(), true)] {
+        let made = json!({ "Name": rule, "ScheduleExpression": "rate(1 minute)", "State": "DISABLED" });
+        let said = person.events("PutRule", made).await;
+        person.assert_allowed_if(allowed, &format!("switch the rule {rule} off"), said);
+    }
+    for (group, allowed) in [(&**stack, false), ("own", true)] {
+        let path = format!("/schedule-groups/{group}");
+        let said = person.send("scheduler", Method::POST, &path, "{}").await;
+        person.assert_allowed_if(allowed, &format!("have the timers of {group}"), said);
+    }
+    for (group, allowed) in [(format!("/aws/vendedlogs/{stack}-webhooks"), false), ("own".to_owned(), true)] {
+        let said =
+            person.json("logs", "Logs_20140328.CreateLogGroup", json!({ "logGroupName": group })).await;
+        person.assert_allowed_if(allowed, &format!("have the logs {group}"), said);
+    }
+    for (tag, allowed) in [(&**stack, false), ("another", true)] {
+        let key = json!({ "Tags": [{ "TagKey": "curfew:stack", "TagValue": tag }] });
+        let made = root.json("kms", "TrentService.CreateKey", &key).await.expect("a key");
+        let key = json!({ "KeyId": made["KeyMetadata"]["KeyId"] });
+        let said = person.json("kms", "TrentService.DisableKey", key).await;
+        person.assert_allowed_if(allowed, &format!("stop the key of {tag}"), said);
+    }
 }

@@ -124,9 +124,6 @@ async fn an_organisation_keeps_grantees_out_of_iam_and_others_away_from_what_cur
         developer.assert_refused(&what, developer.iam("UpdateAssumeRolePolicy", &trust).await);
         deployment.iam("UpdateAssumeRolePolicy", &trust).await.expect("an update");
     }
-    let policy = [("PolicyName", "scp-agent-boundary"), ("PolicyDocument", EVERYTHING)];
-    developer.assert_refused("make the boundary", developer.iam("CreatePolicy", &policy).await);
-    deployment.iam("CreatePolicy", &policy).await.expect("a policy");
     let bounded = [("UserName", "scp-target"), ("PermissionsBoundary", &*boundary)];
     deployment.assert_refused("set a boundary", deployment.iam("PutUserPermissionsBoundary", &bounded).await);
 
