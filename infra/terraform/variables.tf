@@ -226,14 +226,14 @@ variable "audit_batch_seconds" {
 }
 
 variable "checkpoint_margin_seconds" {
-  description = "What was written in the last time this long is left to the next hour's checkpoint. Not less than the audit function's time limit and half a minute more: what is still under way then would come too late to be sealed."
+  description = "What was written in the last time this long is left to the next hour's checkpoint. Not less than the audit function's time limit and half a minute more: what is still under way then would come too late to be sealed, and look like something that somebody else put there, for good."
   type        = number
   default     = 300
   nullable    = false
 
   validation {
-    condition     = var.checkpoint_margin_seconds >= 0 && var.checkpoint_margin_seconds <= 3600
-    error_message = "checkpoint_margin_seconds: must be at least 0 and at most 3600"
+    condition     = var.checkpoint_margin_seconds >= 150 && var.checkpoint_margin_seconds <= 3600
+    error_message = "checkpoint_margin_seconds: must be at least 150 and at most 3600"
   }
 }
 

@@ -163,7 +163,7 @@ fn a_deployment_must_say_what_may_be_granted_to_whom_and_by_whom() {
 fn the_boundary_lets_nobody_change_iam_or_reach_curfew() {
     let template = template("tenant.yaml");
     let [(_, boundary)] = resources(&template, "AWS::IAM::ManagedPolicy").try_into().expect("one policy");
-    assert_eq!(boundary["DeletionPolicy"], "Retain", "whoever carries it would be unbounded");
+    assert_eq!(boundary["DeletionPolicy"], "RetainExceptOnCreate", "whoever carries it would be unbounded");
     let all = statements(&boundary["Properties"]["PolicyDocument"]);
     let find =
         |sid: &str| all.iter().find(|statement| statement.sid == sid).unwrap_or_else(|| panic!("{sid}"));

@@ -8,6 +8,7 @@ use curfew_audit::checkpoint::{PublicKey, Signed};
 use curfew_audit::record::{ReadRecord, RecordId, read_line};
 use curfew_audit::verify::{Expectations, Report, Source, Unreadable, verify};
 use curfew_cli::artifacts::Function;
+use curfew_cli::stack::ACCOUNT;
 use curfew_tests::client::tags;
 use curfew_tests::wait::later;
 use curfew_tests::{Curfew, now, reached, until, world};
@@ -23,9 +24,21 @@ const MARGIN: i64 = 4;
 
 /// A Curfew of one's own whose checkpoints need no waiting of minutes.
 pub(crate) async fn deployed(name: &str, more: &[(&str, &str)]) -> Curfew {
-    let margin = MARGIN.to_string();
-    let parameters = [&[("CheckpointMarginSeconds", &*margin)], more].concat();
-    world().await.deploy(name, &parameters, &[]).await
+    let curfew = world().await.deploy(name, more, &[]).await;
+    seals_soon(&curfew).await;
+    curfew
+}
+
+/// Has a Curfew seal what is seconds old. The template allows no such margin, so a deployment takes it away again.
+pub(crate) async fn seals_soon(curfew: &Curfew) {
+    let aws = world().await.command_line(ACCOUNT);
+    let name = curfew.deployment().function(Function::Audit).expect("an output");
+    let told = aws.call(["lambda", "get-function-configuration", "--function-name", name]).await;
+    let mut environment = told.expect("a function")["Environment"].clone();
+    environment["Variables"]["CURFEW_CHECKPOINT_MARGIN_SECONDS"] = MARGIN.to_string().into();
+    let environment = environment.to_string();
+    let update = ["lambda", "update-function-configuration", "--function-name", name, "--environment"];
+    aws.run(update.into_iter().chain([&*environment])).await.expect("a function with another margin");
 }
 
 /// An archive, copied.

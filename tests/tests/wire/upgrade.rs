@@ -13,7 +13,7 @@ use curfew_tests::{Approval, Curfew, World, minute_after, ticket_closed, until, 
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::evidence::{archived, deployed, sealed};
+use crate::evidence::{archived, deployed, sealed, seals_soon};
 use crate::support::{
     STORY_OF_A_REVOCATION, STORY_OF_AN_EXPIRY, TIMER_PATIENCE, assert_bare, assert_denied, assert_ended,
     assert_problem,
@@ -116,6 +116,7 @@ async fn an_update_in_place_loses_no_grant() {
     let update = async {
         let changes = [("TimerKind", "rules"), ("LogFilter", "debug")];
         let next = world.update(&curfew, &changes, &[("later.toml", LATER_ROLE)]).await;
+        seals_soon(&next).await;
         done.set(true);
         next
     };

@@ -205,7 +205,7 @@ fn keep(resource: &Map<String, Value>, made: &mut Made<'_>) -> Result<(), String
     match (policies, made.resources.first_mut()) {
         ((None, None), _) => Ok(()),
         ((Some(deletion), Some(replacement)), Some((_, arguments)))
-            if deletion == "Retain" && replacement == "Retain" =>
+            if deletion == "RetainExceptOnCreate" && replacement == "Retain" =>
         {
             arguments["lifecycle"] = json!({ "prevent_destroy": true });
             Ok(())
