@@ -95,9 +95,10 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
     fn admit(&self, delivery: &VerifiedDelivery) -> Result<(), Problem> {
         self.throttle.admit(delivery.source(), self.now).map_err(|seconds| {
             let source = delivery.source();
-            tracing::warn!(%source, "source {source} sends faster than it may: told to wait {seconds} s");
             let kind = ProblemKind::TooFast(seconds);
-            self.metrics.denied(self.now, kind.code());
+            let code = kind.code();
+            tracing::warn!(%source, code, "source {source} sends faster than it may: told to wait {seconds} s");
+            self.metrics.denied(self.now, code);
             Problem::new(kind, format!("source `{source}` sends faster than it may"))
                 .remedy(format!("nothing was written: send the same again in {seconds} s"))
         })
@@ -133,8 +134,7 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
         let source = lookup.source();
         let credential = secrets.api(source);
         self.api.get(lookup.url(), credential, self.patience).await.map_err(|error| {
-            tracing::error!(%source, "source {source} could not be asked: {error}");
-            match error {
+            let problem = match error {
                 NotAnswered::NotNow(_) => Problem::new(
                     ProblemKind::TryAgain,
                     format!("source `{source}` could not be asked: {error}"),
@@ -146,7 +146,10 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
                 .remedy(
                     "an operator checks the source's site in the senders' configuration and its `api` secret",
                 ),
-            }
+            };
+            let code = problem.kind().code();
+            tracing::error!(%source, code, "{}", problem.detail());
+            problem
         })
     }
 
@@ -175,11 +178,12 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
     }
 
     fn malformed(&self, delivery: &VerifiedDelivery, malformed: &Malformed) -> Problem {
+        let code = ProblemKind::Malformed.code();
         tracing::warn!(
-            source = %delivery.source(), delivery = %delivery.id(),
+            source = %delivery.source(), delivery = %delivery.id(), code,
             "delivery {} of source {} is malformed: {malformed}", delivery.id(), delivery.source()
         );
-        self.metrics.denied(self.now, ProblemKind::Malformed.code());
+        self.metrics.denied(self.now, code);
         let count = malformed.problems.len();
         Problem::new(ProblemKind::Malformed, format!("the body has {count} problem(s), listed in `errors`"))
             .remedy("compare the body with docs/webhook.md, or with what docs/senders.md says of this kind of sender")
@@ -189,7 +193,7 @@ impl<S: SecretSource, A: SourceApi> Intake<'_, S, A> {
 
 /// Something that the package holds can't be used: the reply names it, the log says what is wrong.
 pub(crate) fn out_of_order(unusable: &Unusable) -> Problem {
-    tracing::error!("{unusable}");
+    tracing::error!(code = unusable.code, "{unusable}");
     Problem::new(ProblemKind::OutOfOrder(unusable.code), unusable.what)
         .remedy("an operator finds the errors, with file and line, in the function's log")
 }
@@ -217,8 +221,8 @@ fn undecodable(error: BodyError) -> Problem {
 
 /// The reply says nothing about the secrets: its reader has proven nothing yet.
 fn without_secrets(error: SecretsUnavailable) -> Problem {
-    tracing::error!("{}", chain(&error));
-    match error {
+    let cause = chain(&error);
+    let problem = match error {
         SecretsUnavailable::NotFetched(_) => {
             Problem::new(ProblemKind::TryAgain, "senders can't be verified at the moment")
         }
@@ -226,5 +230,7 @@ fn without_secrets(error: SecretsUnavailable) -> Problem {
             ProblemKind::OutOfOrder("secrets-invalid"),
             "senders can't be verified before an operator has put the webhook secrets right",
         ),
-    }
+    };
+    tracing::error!(code = problem.kind().code(), "{cause}");
+    problem
 }

@@ -90,6 +90,7 @@ where
         // What was begun stays under the grant's lease, and the sweep sees to it after that.
         let gave_up = || {
             tracing::error!(
+                code = ProblemKind::TryAgain.code(),
                 "gave up because the invocation's time is over; the sweep finishes what was begun"
             );
         };
@@ -145,7 +146,7 @@ where
         let rules = match self.package.rules() {
             Ok(rules) => rules,
             Err(unusable) => {
-                tracing::error!("{unusable}");
+                tracing::error!(code = unusable.code, "{unusable}");
                 self.metrics.denied(asked_at, unusable.code);
                 return ExtendReply::out_of_order(&grant_id, unusable.what);
             }
@@ -343,9 +344,11 @@ where
     ) -> Result<Reply, Problem> {
         let asked_at = ports.clock().now();
         let results = revoke::close_ticket(ports, closed, invocation.stop_at()).await.map_err(|error| {
-            tracing::error!(ticket = %closed.ticket, source = %closed.source, "{}", chain(&error));
+            let problem = ledger_failed(&error);
+            let code = problem.kind().code();
+            tracing::error!(ticket = %closed.ticket, source = %closed.source, code, "{}", chain(&error));
             self.metrics.revocations_failed(asked_at, 1);
-            ledger_failed(&error)
+            problem
         })?;
         let now = ports.clock().now();
         let mut reports = Vec::with_capacity(results.len());
@@ -356,15 +359,15 @@ where
             reports.push(report);
         }
         if reports.iter().any(|report| report.result == GrantResult::Unknown) {
-            return Err(Problem::new(
-                ProblemKind::RemovalNotBegun,
-                format!(
-                    "ticket {} is closed, but the removal of some of its access may not have begun",
-                    closed.ticket
-                ),
-            )
-            .remedy("send the same again")
-            .with("grants", json!(reports)));
+            let kind = ProblemKind::RemovalNotBegun;
+            let detail = format!(
+                "ticket {} is closed, but the removal of some of its access may not have begun",
+                closed.ticket
+            );
+            tracing::error!(ticket = %closed.ticket, source = %closed.source, code = kind.code(), "{detail}");
+            return Err(Problem::new(kind, detail)
+                .remedy("send the same again")
+                .with("grants", json!(reports)));
         }
         tracing::info!(
             ticket = %closed.ticket, source = %closed.source,
