@@ -193,6 +193,70 @@ fn each_alarm_has_a_page_and_each_page_an_alarm() {
     }
 }
 
+/// What the local stack does not show: a year of logs, calls that take longer than a minute, and a deployment that finds
+/// nothing to do because the template is the same.
+#[test]
+fn the_pages_commands_are_fit_for_a_large_account() {
+    for (alarm, _) in resources(&template("template.yaml"), "AWS::CloudWatch::Alarm") {
+        let page = Page::of(alarm);
+        assert!(!page.text().contains("eploy the stack again"), "{alarm}: CloudFormation would do nothing");
+        for heading in ["First look", "Remedy", "It is over when"] {
+            for command in page.commands(heading) {
+                let has = |word: &str| command.iter().any(|of| of == word);
+                let is_slow = has("<stack>-audit") || has("<stack>-revoke");
+                assert!(!has("filter-log-events") || has("--start-time"), "{alarm}: {command:?}");
+                assert!(!has("invoke") || !is_slow || has("--cli-read-timeout"), "{alarm}: {command:?}");
+            }
+        }
+    }
+}
+
+/// An operation of the `aws` command line as IAM calls it.
+fn action(command: &[String]) -> String {
+    let [service, operation] = &command[1..3] else { panic!("{command:?}") };
+    let service = if service == "s3api" { "s3" } else { service };
+    let operation = match operation.as_str() {
+        "list-objects-v2" => "list-bucket",
+        "invoke" => "invoke-function",
+        other => other,
+    };
+    let words = operation.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
+    format!("{service}:{}", words.collect::<String>())
+}
+
+/// The index has the policy of whoever is on call: each command of the pages is in it, but for what administrators do.
+#[test]
+fn who_is_on_call_may_do_what_the_pages_say() {
+    let index = std::fs::read_to_string(folder().join("README.md")).expect("an index");
+    let policy = index.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a policy");
+    let policy: Value = serde_json::from_str(policy).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements");
+    let allowed = statements.iter().flat_map(|statement| statement["Action"].as_array().expect("actions"));
+    let allowed: BTreeSet<&str> = allowed.map(|action| action.as_str().expect("an action")).collect();
+    let template = template("template.yaml");
+    let mut asked = BTreeSet::from(["cloudformation:DescribeStacks".to_owned()]);
+    for (alarm, _) in resources(&template, "AWS::CloudWatch::Alarm") {
+        for heading in ["First look", "Remedy", "It is over when"] {
+            asked.extend(Page::of(alarm).commands(heading).iter().map(|command| action(command)));
+        }
+    }
+    asked.retain(|action| !action.starts_with("iam:"));
+    let lacking: Vec<_> = asked.iter().filter(|action| !allowed.contains(action.as_str())).collect();
+    assert!(lacking.is_empty(), "whoever is on call may not: {lacking:?}");
+    // Named in words, or behind the saved queries.
+    let besides = [
+        "lambda:DeleteFunctionConcurrency",
+        "logs:DescribeLogGroups",
+        "logs:DescribeQueryDefinitions",
+        "logs:GetQueryResults",
+        "logs:StartQuery",
+        "logs:StopQuery",
+    ];
+    let unused: Vec<_> =
+        allowed.iter().filter(|action| !asked.contains(**action) && !besides.contains(action)).collect();
+    assert!(unused.is_empty(), "no page asks for {unused:?}");
+}
+
 #[tokio::test]
 async fn the_dashboard_is_there_and_shows_what_there_is() {
     let turn = turn().await;

@@ -7,6 +7,7 @@ use curfew_tests::until;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::document::template;
 use super::page::Page;
 use super::watch::Alarm;
 use super::{Turn, names, turn};
@@ -37,7 +38,7 @@ async fn a_lap_that_fails_is_kept_with_its_error_until_it_is_understood() {
     let direct = turn.curfew.invoke(Function::Sweep, &json!({})).await;
     assert!(direct.error.is_some(), "{direct:?}");
     let failing = Alarm::of("FunctionsFailing");
-    assert_eq!(failing.expression(), "SUM([grant, revoke, sweep, audit, console])");
+    failing.sums("Errors");
     assert!(failing.is_beyond(1.0) && !failing.is_beyond(0.0));
 
     let page = Page::of("InvocationsFailed");
@@ -49,6 +50,13 @@ async fn a_lap_that_fails_is_kept_with_its_error_until_it_is_understood() {
         "{body}"
     );
     assert!(body["responsePayload"]["errorMessage"].is_string(), "{body}");
+    let killed = "2026-11-21T03:00:00.000Z 5b0c Task timed out after 55.00 seconds\nRequestId: 5b0c Error: Runtime exited \
+                  with error: signal: killed";
+    assert_eq!(
+        Page::of("FunctionsFailing").first_look(killed).len(),
+        2,
+        "what Lambda itself says of a function's end"
+    );
     let seen = Page::of("FunctionsFailing").run("First look", turn.curfew, &[]).await;
     assert!(names(&seen[0], "could not find out what is due"), "{seen:?}");
 
@@ -79,13 +87,17 @@ async fn a_function_that_somebody_stopped_is_found_and_let_go() {
     let refused = invoked(&turn, Function::Revoke, "RequestResponse").await;
     assert_eq!(refused, Err("TooManyRequestsException".to_owned()));
     let alarm = Alarm::of("FunctionsThrottled");
-    assert_eq!(alarm.expression(), "SUM([grant, revoke, sweep, audit, console])");
+    alarm.sums("Throttles");
     assert!(alarm.is_beyond(1.0) && !alarm.is_beyond(0.0));
 
     let page = Page::of("FunctionsThrottled");
     let seen = page.run("First look", turn.curfew, &[]).await;
     assert_eq!(seen[0]["ReservedConcurrentExecutions"], 0, "{seen:?}");
     assert!(seen[1]["AccountLimit"].is_object(), "{seen:?}");
-    page.run("Remedy", turn.curfew, &[]).await;
+    let configured = template("template.yaml")["Parameters"]["RevokeReservedConcurrency"]["Default"].clone();
+    let reserved = configured.as_str().expect("a default");
+    page.run("Remedy", turn.curfew, &[("reserved", reserved)]).await;
+    let seen = page.run("First look", turn.curfew, &[]).await;
+    assert_eq!(seen[0]["ReservedConcurrentExecutions"].to_string(), reserved, "as it was deployed: {seen:?}");
     assert_eq!(invoked(&turn, Function::Revoke, "RequestResponse").await, Ok(()));
 }

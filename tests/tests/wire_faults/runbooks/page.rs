@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use curfew_cli::artifacts::Function;
 use curfew_cli::stack::ACCOUNT;
-use curfew_tests::{Curfew, world};
+use curfew_tests::{Curfew, now, world};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use serde_json::Value;
+
+use super::watch::is_found_by;
 
 /// A runbook.
 pub(crate) struct Page {
@@ -39,6 +43,11 @@ impl Page {
         Self { name: alarm.to_owned(), text }
     }
 
+    /// All of it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// What stands under a heading.
     pub(crate) fn section(&self, heading: &str) -> &str {
         let begins = format!("\n## {heading}\n");
@@ -62,6 +71,14 @@ impl Page {
         commands
     }
 
+    /// The lines of a log that the page's first look at a log shows.
+    pub(crate) fn first_look<'a>(&self, log: &'a str) -> Vec<&'a str> {
+        let commands = self.commands("First look");
+        let pattern = commands.iter().find_map(|command| option(command, "--filter-pattern"));
+        let pattern = pattern.unwrap_or_else(|| panic!("{}: no look at a log", self.name));
+        log.lines().filter(|line| is_found_by(pattern, line)).collect()
+    }
+
     /// Runs all commands under a heading, one after the other. `filled`: what stands for the page's own placeholders.
     pub(crate) async fn run(&self, heading: &str, curfew: &Curfew, filled: &[(&str, &str)]) -> Vec<Value> {
         let mut answers = Vec::new();
@@ -75,8 +92,7 @@ impl Page {
     async fn run_one(&self, command: &[String], curfew: &Curfew, filled: &[(&str, &str)]) -> Value {
         let command: Vec<String> = command.iter().map(|word| self.fill(word, curfew, filled)).collect();
         let shown = command.join(" ");
-        let option =
-            |name: &str| command.iter().position(|word| word == name).and_then(|at| command.get(at + 1));
+        let option = |name: &str| option(&command, name);
         if command.starts_with(&["aws", "lambda", "invoke"].map(str::to_owned)) {
             let name = option("--function-name").unwrap_or_else(|| panic!("{}: {shown}", self.name));
             let payload = option("--payload").unwrap_or_else(|| panic!("{}: {shown}", self.name));
@@ -93,8 +109,18 @@ impl Page {
         let world = world().await;
         // Version 1 of the command line takes SQS's endpoint from nowhere else.
         let here = ["--endpoint-url".to_owned(), world.stack().endpoint()];
-        let called = world.command_line(ACCOUNT).call(command.iter().skip(1).chain(&here)).await;
-        called.unwrap_or_else(|error| panic!("{}: {shown}: {error}", self.name))
+        // What patterns mean the local stack does not know.
+        let pattern = option("--filter-pattern");
+        let sent =
+            command.iter().skip(1).filter(|word| *word != "--filter-pattern" && Some(*word) != pattern);
+        let called = world.command_line(ACCOUNT).call(sent.chain(&here)).await;
+        let mut answer = called.unwrap_or_else(|error| panic!("{}: {shown}: {error}", self.name));
+        if let (Some(pattern), Some(events)) = (pattern, answer["events"].as_array_mut()) {
+            let found =
+                |event: &Value| event["message"].as_str().is_some_and(|line| is_found_by(pattern, line));
+            events.retain(found);
+        }
+        answer
     }
 
     /// A word with the stack, its outputs and what is given put in for the placeholders.
@@ -103,9 +129,14 @@ impl Page {
         let mut rest = word;
         while let Some((before, after)) = rest.split_once('<') {
             let (name, after) = after.split_once('>').unwrap_or_else(|| panic!("{}: {word}", self.name));
+            let (since, today) =
+                (now() - SignedDuration::from_hours(1), now().to_zoned(TimeZone::UTC).date());
+            let (since, today) = (since.as_millisecond().to_string(), today.to_string());
             let value = match filled.iter().find(|(of, _)| *of == name) {
                 Some((_, value)) => *value,
                 None if name == "stack" => &curfew.deployment().name,
+                None if name == "since" => &since,
+                None if name == "today" => &today,
                 None if name.starts_with(|letter: char| letter.is_ascii_uppercase()) => curfew.output(name),
                 None => panic!("{}: nothing is known for <{name}> in {word}", self.name),
             };
@@ -115,6 +146,11 @@ impl Page {
         }
         full + rest
     }
+}
+
+/// What stands after an option.
+fn option<'a>(command: &'a [String], name: &str) -> Option<&'a String> {
+    command.iter().position(|word| word == name).and_then(|at| command.get(at + 1))
 }
 
 /// Words as a shell reads them, as far as the pages go: blanks between them, single quotes around what has blanks.

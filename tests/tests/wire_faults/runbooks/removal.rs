@@ -133,6 +133,8 @@ async fn what_nobody_accounts_for_is_told_and_deleted_by_hand() {
     Query::saved("DriftByPrincipal").assert_finds(&told, &[]);
     let page = Page::of("DriftFound");
     page.run("First look", turn.curfew, &[]).await;
+    let seen = page.first_look(&sweep.lambda.log().expect("a log")).join("\n");
+    assert!(seen.contains(&policy), "{seen}");
     let filled = [("person", person.email.as_str()), YOU, ("user", user_of(&other)), ("policy", &policy)];
     let answered = page.run("Remedy", turn.curfew, &filled).await;
     assert_eq!(answered[0]["ok"], true, "{answered:?}");

@@ -49,6 +49,31 @@ impl Alarm {
         assert_eq!(watched, (&json!(namespace), &json!(metric)), "{}", self.name);
     }
 
+    /// That it is on the sum of a metric of Lambda's, each function's by its name.
+    pub(crate) fn sums(&self, metric: &str) {
+        assert_eq!(self.expression(), "SUM([grant, revoke, sweep, audit, console])", "{}", self.name);
+        let metrics = self.properties["Metrics"].as_array().expect("metrics");
+        let watched: Vec<_> =
+            metrics.iter().skip(1).map(|of| (&of["Id"], &of["MetricStat"]["Metric"])).collect();
+        let function = |id: &str, logical: &str| {
+            let dimension = json!({ "Name": "FunctionName", "Value": { "Ref": logical } });
+            (json!(id), json!({ "Namespace": "AWS/Lambda", "MetricName": metric, "Dimensions": [dimension] }))
+        };
+        let expected = [
+            function("grant", "GrantFunction"),
+            function("revoke", "RevokeFunction"),
+            function("sweep", "SweepFunction"),
+            function("audit", "AuditFunction"),
+            function("console", "ConsoleFunction"),
+        ];
+        assert_eq!(
+            watched,
+            expected.iter().map(|(id, metric)| (id, metric)).collect::<Vec<_>>(),
+            "{}",
+            self.name
+        );
+    }
+
     /// Its expression, if it is on several metrics.
     pub(crate) fn expression(&self) -> &str {
         self.properties["Metrics"][0]["Expression"].as_str().expect("an expression")
@@ -94,6 +119,29 @@ impl Query {
             );
         }
     }
+}
+
+/// Whether a filter pattern of CloudWatch Logs finds a line, as far as the pages' patterns go: a field that is there, any
+/// of several terms (`?`), or all of them. Terms are told apart by upper and lower case.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html>
+pub(crate) fn is_found_by(pattern: &str, line: &str) -> bool {
+    if let Some(field) = pattern.strip_prefix("{ $.").and_then(|rest| rest.strip_suffix(" = \"*\" }")) {
+        return serde_json::from_str::<Value>(line).is_ok_and(|line| line[field].is_string());
+    }
+    assert!(!pattern.starts_with('{'), "no rule for the pattern `{pattern}`");
+    let mut terms = Vec::new();
+    for (n, part) in pattern.split('"').enumerate() {
+        match n % 2 {
+            1 => terms.push(part),
+            _ => terms.extend(
+                part.split_whitespace()
+                    .map(|term| term.trim_start_matches('?'))
+                    .filter(|term| !term.is_empty()),
+            ),
+        }
+    }
+    let is_there = |term: &&str| line.contains(*term);
+    if pattern.starts_with('?') { terms.iter().any(is_there) } else { terms.iter().all(is_there) }
 }
 
 /// Whether the query's filter lets a line through.
@@ -158,4 +206,13 @@ fn a_query_is_read_for_its_fields() {
     assert_eq!(fields(query), ["a", "b.c", "d", "e"]);
     assert!(is_found("fields x | filter p = \"q\"", &json!({ "p": "q" })));
     assert!(!is_found("filter status >= 400", &json!({ "status": "200" })));
+}
+
+#[test]
+fn a_pattern_is_read_as_cloudwatch_does() {
+    let any = "?ERROR ?\"Task timed out\"";
+    assert!(is_found_by(any, "2026 Task timed out after 60.00 seconds") && is_found_by(any, "ERROR"));
+    assert!(!is_found_by(any, "an error") && !is_found_by("\"a b\" \"c\"", "a b"));
+    assert!(is_found_by("{ $.code = \"*\" }", "{\"code\":\"malformed\"}"));
+    assert!(!is_found_by("{ $.code = \"*\" }", "a code"));
 }

@@ -46,6 +46,8 @@ async fn a_secret_that_was_changed_on_one_side_is_told_by_source_and_rotated() {
 
     let page = Page::of("SignaturesFailing");
     page.run("First look", turn.curfew, &[]).await;
+    let seen = page.first_look(&grant.lambda.log().expect("a log")).join("\n");
+    assert!(seen.contains(SOURCE) && seen.contains("signature-mismatch"), "{seen}");
     let filled = [("source", SOURCE), ("new", new.reveal()), ("old", turn.curfew.secret().reveal())];
     page.run("Remedy", turn.curfew, &filled).await;
     let grant = turn.wired(Function::Grant).await;
@@ -67,7 +69,10 @@ async fn many_denials_are_told_with_their_reasons_and_a_person_with_their_day() 
     }
     let wrong = Approval::of(&person, "acme", "no-such-role");
     assert_eq!(grant.approve(turn.curfew, &wrong).await.code(), Some("unknown-role"));
-    let denials = lines(&grant.lambda.log().expect("a log"));
+    let unread = turn.deliver(&grant, turn.curfew.secret(), &json!({ "no": "approval" })).await;
+    assert_eq!(unread.code(), Some("malformed"), "{unread:?}");
+    let log = grant.lambda.log().expect("a log");
+    let denials = lines(&log);
     let alarm = Alarm::of("DenialsSpiking");
     assert_eq!(alarm.expression(), "IF(denied >= 10 AND denied > FILL(granted, 0), denied, 0)");
     let denied: f64 = values(&denials, "Denied").iter().sum();
@@ -81,6 +86,11 @@ async fn many_denials_are_told_with_their_reasons_and_a_person_with_their_day() 
 
     let page = Page::of("DenialsSpiking");
     page.run("First look", turn.curfew, &[]).await;
+    let seen = lines(&page.first_look(&log).join("\n"));
+    for code in ["unknown-person", "unknown-role", "malformed"] {
+        let of_source = |line: &&Value| line["code"] == code && line["source"] == SOURCE;
+        assert!(seen.iter().any(|line| of_source(&line)), "{code}: {seen:#?}");
+    }
     let heard = grant.approve(turn.curfew, &Approval::of(&person, "acme", "reader")).await;
     let id = heard.body["grant_id"].as_str().expect("a grant").to_owned();
     let seen = page.run("Remedy", turn.curfew, &[("person", &person.email), YOU]).await;
@@ -115,8 +125,12 @@ async fn a_secret_that_can_not_be_used_is_put_right_and_deliveries_are_answered(
     }
 
     let page = Page::of("WebhooksUnanswered");
-    page.run("First look", turn.curfew, &[]).await;
-    Page::of("FunctionUrlUnanswered").run("First look", turn.curfew, &[]).await;
+    let log = grant.lambda.log().expect("a log");
+    for page in [&page, &Page::of("FunctionUrlUnanswered")] {
+        page.run("First look", turn.curfew, &[]).await;
+        let seen = lines(&page.first_look(&log).join("\n"));
+        assert!(seen.iter().any(|line| line["code"] == "secrets-invalid"), "{log}");
+    }
     // A grant whose ticket's closing was not answered.
     let waiting = Approval::of(&person, "acme", "table-reader");
     let secret = turn.curfew.secret().reveal();
