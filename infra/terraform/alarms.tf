@@ -336,6 +336,24 @@ resource "aws_cloudwatch_metric_alarm" "archive_silent" {
   alarm_actions       = local.has_alarm_topic ? [var.alarm_topic_arn] : null
 }
 
+# ArchiveForeign
+resource "aws_cloudwatch_metric_alarm" "archive_foreign" {
+  alarm_name        = "${var.stack_name}-ArchiveForeign-tf"
+  alarm_description = "The hourly checkpoint found something in the archive that Curfew did not write, where nobody else may write: evidence may have been forged. Nobody's access is affected by it. First: see in the audit function's log what it is; treat it as a security incident. Runbook: docs/runbooks/archive-foreign.md"
+  namespace         = "Curfew"
+  metric_name       = "ArchiveForeign"
+  dimensions = {
+    Function = aws_lambda_function.audit_function.function_name
+  }
+  statistic           = "Sum"
+  period              = 3600
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.has_alarm_topic ? [var.alarm_topic_arn] : null
+}
+
 # CheckpointsMissing
 resource "aws_cloudwatch_metric_alarm" "checkpoints_missing" {
   alarm_name        = "${var.stack_name}-CheckpointsMissing-tf"

@@ -23,7 +23,8 @@ resource "aws_cloudwatch_dashboard" "dashboard" {
              "${aws_cloudwatch_metric_alarm.sweep_silent.arn}", "${aws_cloudwatch_metric_alarm.webhooks_unanswered.arn}", "${aws_cloudwatch_metric_alarm.signatures_failing.arn}",
              "${aws_cloudwatch_metric_alarm.denials_spiking.arn}", "${aws_cloudwatch_metric_alarm.drift_found.arn}", "${aws_cloudwatch_metric_alarm.drift_unchecked.arn}",
              "${aws_cloudwatch_metric_alarm.timers_undelivered.arn}", "${aws_cloudwatch_metric_alarm.invocations_failed.arn}", "${aws_cloudwatch_metric_alarm.records_unreadable.arn}",
-             "${aws_cloudwatch_metric_alarm.archive_behind.arn}", "${aws_cloudwatch_metric_alarm.archive_silent.arn}", "${aws_cloudwatch_metric_alarm.checkpoints_missing.arn}",
+             "${aws_cloudwatch_metric_alarm.archive_behind.arn}", "${aws_cloudwatch_metric_alarm.archive_silent.arn}", "${aws_cloudwatch_metric_alarm.archive_foreign.arn}",
+             "${aws_cloudwatch_metric_alarm.checkpoints_missing.arn}",
              "${aws_cloudwatch_metric_alarm.functions_failing.arn}", "${aws_cloudwatch_metric_alarm.functions_throttled.arn}"${local.has_function_url ? ", \"${aws_cloudwatch_metric_alarm.function_url_unanswered[0].arn}\"" : ""}]
           }
         },

@@ -113,6 +113,8 @@ where
         })?;
         let now = ports.clock().now();
         self.metrics.checkpoint_age(now, sealed.age);
+        let lines: usize = sealed.checkpoints.iter().map(|checkpoint| checkpoint.unreadable).sum();
+        self.metrics.archive_foreign(now, lines + usize::from(sealed.foreign.is_some()));
         // Nothing is archived here, and that is told: a stream that nobody reads would say nothing.
         self.metrics.records_archived(now, 0);
         tell_sealed(&sealed);

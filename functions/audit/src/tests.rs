@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use curfew_app::open::{Opened, open};
 use curfew_app::ports::{Clock, DeniedRequest, EffectError, Failure, Ledger as _};
 use curfew_app::{Ports as _, ports};
+use curfew_audit::archive::events_key;
 use curfew_audit::deliver::Settings;
 use curfew_audit::ports::{
     ArchiveStore, AuditPorts, Bus, DeadLetter, DeadLetters, Grants, Notice, Page, Publication, Put,
@@ -27,6 +28,7 @@ use serde_json::{Value, json};
 use crate::AuditFunction;
 
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// What the outside holds, and which calls fail.
 #[derive(Default)]
@@ -323,6 +325,21 @@ fn a_checkpoint_says_what_it_sealed_and_how_far_behind_it_is() {
     let reply = bench.handle(&json!({ "checkpoint": true })).unwrap();
     assert_eq!(reply["checkpoints"], json!([]));
     assert_eq!(bench.told("CheckpointAgeSeconds").len(), 2);
+}
+
+#[test]
+fn what_nobody_but_an_intruder_can_have_put_into_the_archive_is_counted() {
+    let bench = Bench::new();
+    bench.handle(&bench.batch()).unwrap();
+    bench.memory.outside().now = START + MARGIN;
+    bench.handle(&json!({ "checkpoint": true })).unwrap();
+    assert_eq!(bench.told("ArchiveForeign"), Vec::<Value>::new(), "all of it is Curfew's own");
+    let lines = b"?\n?\n".to_vec();
+    let forged = [("events/somebodys".to_owned(), vec![]), (events_key(START + SECOND, &lines), lines)];
+    bench.memory.outside().objects.extend(forged);
+    bench.memory.outside().now = START + MARGIN + SECOND;
+    bench.handle(&json!({ "checkpoint": true })).unwrap();
+    assert_eq!(bench.told("ArchiveForeign"), [json!(3)], "a name, and two lines");
 }
 
 #[test]

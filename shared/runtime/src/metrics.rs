@@ -168,6 +168,13 @@ impl Metrics {
         self.emit(at, None, &[("CheckpointAgeSeconds", "Seconds", json!(age))]);
     }
 
+    /// What a checkpoint found in the archive that Curfew did not write: `ArchiveForeign`.
+    pub fn archive_foreign(&self, at: Timestamp, count: usize) {
+        if count > 0 {
+            self.count(at, "ArchiveForeign", count);
+        }
+    }
+
     fn count(&self, at: Timestamp, name: &str, count: usize) {
         self.emit(at, None, &[(name, "Count", json!(count))]);
     }
@@ -336,6 +343,7 @@ mod tests {
                 metrics.records_archived(at, count);
                 metrics.records_published(at, count);
                 metrics.records_set_aside(at, count);
+                metrics.archive_foreign(at, count);
             }
             metrics.delivery_failed(at);
             metrics.checkpoint_age(at, SignedDuration::from_secs(301));
@@ -352,6 +360,7 @@ mod tests {
             ("RecordsArchived", 3),
             ("RecordsPublished", 3),
             ("RecordsSetAside", 3),
+            ("ArchiveForeign", 3),
             ("DeliveryFailures", 1),
             ("CheckpointAgeSeconds", 301),
             ("CheckpointAgeSeconds", 0),

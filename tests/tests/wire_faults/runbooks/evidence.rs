@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use curfew_cli::artifacts::Function;
 use curfew_cli::stack::ACCOUNT;
+use curfew_domain::retry::CHECKPOINT_MARGIN;
 use curfew_tests::curfew::SOURCE;
 use curfew_tests::wait::later;
-use curfew_tests::{Approval, now, until};
+use curfew_tests::{Approval, now, reached, until};
+use http::Method;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::page::Page;
@@ -40,6 +43,36 @@ impl Turn {
         let said = self.world.command_line(ACCOUNT).call(list).await.expect("the archive's objects");
         said["Contents"].as_array().map_or(0, Vec::len)
     }
+}
+
+/// The archive's policy lets in the audit function alone; on the local stack root is above policies.
+#[tokio::test]
+async fn what_somebody_put_into_the_archive_is_told() {
+    let turn = turn().await;
+    let audit = turn.wired(Function::Audit).await;
+    let sealed = audit.invoke(&json!({ "checkpoint": true })).await;
+    assert_eq!(sealed.error, None, "{sealed:?}");
+    // The next checkpoint's period begins where this one's ended: a margin ago.
+    let at = now() - CHECKPOINT_MARGIN;
+    let name = format!("events/day={}/{at:.3}-somebodys", at.to_zoned(TimeZone::UTC).date());
+    let path = format!("/{}/{name}", turn.curfew.output("ArchiveBucketName"));
+    let path = path.replace('=', "%3D").replace(':', "%3A");
+    turn.world.root().rest("s3", Method::PUT, &path, &[], b"?").await.expect("an object");
+    reached(later(now(), 2)).await;
+    let sealed = audit.invoke(&json!({ "checkpoint": true })).await;
+    assert_eq!(sealed.error, None, "{sealed:?}");
+    let alarm = Alarm::of("ArchiveForeign");
+    let log = audit.lambda.log().expect("a log");
+    assert!(alarm.trips(&lines(&log)), "{log}");
+
+    let page = Page::of("ArchiveForeign");
+    let seen = page.run("First look", turn.curfew, &[]).await;
+    assert!(seen[0]["events"].is_array(), "{seen:?}");
+    assert!(page.first_look(&log).iter().any(|line| line.contains(&name)), "{log}");
+    page.run("Remedy", turn.curfew, &[]).await;
+    audit.invoke(&json!({ "checkpoint": true })).await;
+    let after = audit.lambda.log().expect("a log");
+    assert!(!alarm.trips(&lines(&after[log.len()..])), "it is told once: {after}");
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
@@ -103,6 +136,7 @@ async fn an_archive_that_takes_nothing_is_told_and_goes_on_from_there() {
     let line = lines.iter().find(of_it).unwrap_or_else(|| panic!("no line with `{pattern}`: {lines:#?}"));
     assert!(line["message"].to_string().contains("PutObject"), "{line}");
     page.run("First look", turn.curfew, &[]).await;
+    assert!(!page.first_look(&audit.lambda.log().expect("a log")).is_empty());
 
     turn.deny("AuditRoleArn", None).await;
     let delivered = audit.invoke(&batch).await;
