@@ -19,7 +19,8 @@ use crate::document::{listed, possibilities, resources, template};
 fn the_ledger_is_encrypted_and_outlives_mistakes() {
     let template = template("template.yaml");
     let [(_, ledger)] = resources(&template, "AWS::DynamoDB::Table").try_into().expect("one table");
-    assert_eq!(ledger["DeletionPolicy"], "RetainExceptOnCreate");
+    // Not `RetainExceptOnCreate`: a protected table can not be deleted, and a rollback that tries fails.
+    assert_eq!(ledger["DeletionPolicy"], "Retain");
     assert_eq!(ledger["UpdateReplacePolicy"], "Retain");
     let properties = &ledger["Properties"];
     assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);

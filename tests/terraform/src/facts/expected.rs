@@ -205,7 +205,8 @@ fn keep(resource: &Map<String, Value>, made: &mut Made<'_>) -> Result<(), String
     match (policies, made.resources.first_mut()) {
         ((None, None), _) => Ok(()),
         ((Some(deletion), Some(replacement)), Some((_, arguments)))
-            if deletion == "RetainExceptOnCreate" && replacement == "Retain" =>
+            if ["Retain", "RetainExceptOnCreate"].map(Some).contains(&deletion.as_str())
+                && replacement == "Retain" =>
         {
             arguments["lifecycle"] = json!({ "prevent_destroy": true });
             Ok(())

@@ -371,7 +371,7 @@ fn kept(id: &str, resource: &Node) -> bool {
     let policy = |name: &str| resource.get(name).map(|policy| policy.text().unwrap_or_default());
     match (policy("DeletionPolicy"), policy("UpdateReplacePolicy")) {
         (None, None) => false,
-        (Some("RetainExceptOnCreate"), Some("Retain")) => true,
+        (Some("Retain" | "RetainExceptOnCreate"), Some("Retain")) => true,
         other => panic!("{id}: {other:?} has no translation"),
     }
 }
