@@ -340,7 +340,7 @@ fn who(retrier: Retrier) -> (&'static str, String) {
         ),
         Retrier::NextCheckpoint => (
             "the next checkpoint",
-            format!("every {}: it seals all that is not sealed", said(retry::CHECKPOINT_EVERY)),
+            format!("every {}: it goes on where the last seal ended", said(retry::CHECKPOINT_EVERY)),
         ),
         Retrier::NextLap => (
             "the next lap",

@@ -52,13 +52,13 @@ async fn what_somebody_put_into_the_archive_is_told() {
     let audit = turn.wired(Function::Audit).await;
     let sealed = audit.invoke(&json!({ "checkpoint": true })).await;
     assert_eq!(sealed.error, None, "{sealed:?}");
-    // The next checkpoint's period begins where this one's ended: a margin ago.
-    let at = now() - CHECKPOINT_MARGIN;
+    // The next checkpoint's period begins where this one's ended: a margin ago, in whole seconds.
+    let at = later(now(), 1) - CHECKPOINT_MARGIN;
     let name = format!("events/day={}/{at:.3}-somebodys", at.to_zoned(TimeZone::UTC).date());
     let path = format!("/{}/{name}", turn.curfew.output("ArchiveBucketName"));
     let path = path.replace('=', "%3D").replace(':', "%3A");
     turn.world.root().rest("s3", Method::PUT, &path, &[], b"?").await.expect("an object");
-    reached(later(now(), 2)).await;
+    reached(later(now(), 3)).await;
     let sealed = audit.invoke(&json!({ "checkpoint": true })).await;
     assert_eq!(sealed.error, None, "{sealed:?}");
     let alarm = Alarm::of("ArchiveForeign");
