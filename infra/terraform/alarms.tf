@@ -40,7 +40,7 @@ resource "aws_cloudwatch_metric_alarm" "invocations_failed" {
 # RecordsUnreadable
 resource "aws_cloudwatch_metric_alarm" "records_unreadable" {
   alarm_name        = "${var.stack_name}-RecordsUnreadable-tf"
-  alarm_description = "The audit function could not make a record of something, or was handed what the ledger does not have like that, or somebody changed or deleted what the ledger had. Nobody's access is affected. First: read the queue UnreadableRecords, which holds it whole, with the reason: what was written there by whom, and was it edited by hand? Runbook: docs/runbooks/records-unreadable.md"
+  alarm_description = "The audit function could not make a record of something, or was handed what the ledger does not have like that; or the bus refused a record that is in the archive; or somebody changed or deleted what the ledger had. Nobody's access is affected. First: read the queue UnreadableRecords, which holds it whole, with the reason: what was written there by whom, and was it edited by hand? Runbook: docs/runbooks/records-unreadable.md"
   namespace         = "AWS/SQS"
   metric_name       = "ApproximateNumberOfMessagesVisible"
   dimensions = {
