@@ -291,7 +291,21 @@ resource "aws_iam_role_policy" "audit_role_audit" {
         Resource = aws_dynamodb_table.ledger.arn
         Condition = {
           "ForAllValues:StringLike" = {
-            "dynamodb:LeadingKeys" = ["GRANT#*", "TICKET#*"]
+            "dynamodb:LeadingKeys" = ["GRANT#*", "TICKET#*", "ARCHIVE"]
+          }
+          Null = {
+            "dynamodb:LeadingKeys" = "false"
+          }
+        }
+      },
+      {
+        Sid      = "RememberTheNewestCheckpoint"
+        Effect   = "Allow"
+        Action   = "dynamodb:UpdateItem"
+        Resource = aws_dynamodb_table.ledger.arn
+        Condition = {
+          "ForAllValues:StringEquals" = {
+            "dynamodb:LeadingKeys" = ["ARCHIVE"]
           }
           Null = {
             "dynamodb:LeadingKeys" = "false"

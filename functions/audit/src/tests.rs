@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use curfew_app::open::{Opened, open};
-use curfew_app::ports::{Clock, DeniedRequest, EffectError, Failure, Ledger as _};
+use curfew_app::ports::{Clock, DeniedRequest, EffectError, Failure, Ledger as _, LedgerError};
 use curfew_app::{Ports as _, ports};
 use curfew_audit::archive::events_key;
 use curfew_audit::deliver::Settings;
 use curfew_audit::ports::{
-    ArchiveStore, AuditPorts, Bus, DeadLetter, DeadLetters, Grants, Notice, Page, Publication, Put,
-    ReadError, Signer, Story, Written,
+    ArchiveStore, AuditPorts, Bus, DeadLetter, DeadLetters, Grants, LastSealed, Notice, Page, Publication,
+    Put, ReadError, Signer, Story, Written,
 };
 use curfew_audit::record::{Mapping, Origin, Subject};
 use curfew_domain::ids::{GrantId, Source, TicketId};
@@ -35,6 +35,7 @@ const SECOND: SignedDuration = SignedDuration::from_secs(1);
 struct Outside {
     grants: BTreeMap<GrantId, Story>,
     denials: Vec<DeniedRequest>,
+    sealed: Option<LastSealed>,
     objects: BTreeMap<String, Vec<u8>>,
     bus: Vec<Notice>,
     letters: Vec<DeadLetter>,
@@ -83,6 +84,15 @@ impl Grants for Memory {
 
     async fn story(&self, id: &GrantId) -> Result<Option<Story>, ReadError> {
         Ok(self.outside().grants.get(id).cloned())
+    }
+
+    async fn last_sealed(&self) -> Result<Option<LastSealed>, ReadError> {
+        Ok(self.outside().sealed.clone())
+    }
+
+    async fn remember_sealed(&self, newest: &LastSealed) -> Result<(), LedgerError> {
+        self.outside().sealed = Some(newest.clone());
+        Ok(())
     }
 }
 

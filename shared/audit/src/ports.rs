@@ -103,6 +103,27 @@ pub trait Grants: Send + Sync {
         source: &Source,
         ticket: &TicketId,
     ) -> impl Future<Output = Result<Vec<DeniedRequest>, ReadError>> + Send;
+
+    /// The newest checkpoint that the ledger remembers; none, before the first.
+    fn last_sealed(&self) -> impl Future<Output = Result<Option<LastSealed>, ReadError>> + Send;
+
+    /// Remembers a checkpoint, if it is newer than what is remembered.
+    fn remember_sealed(&self, newest: &LastSealed) -> impl Future<Output = Result<(), LedgerError>> + Send;
+}
+
+/// What is remembered of a checkpoint outside the archive, where whoever can hide objects of the archive can't change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastSealed {
+    /// Its number.
+    pub number: u64,
+    /// Its digest, in hex.
+    pub digest: String,
+}
+
+impl From<&Signed> for LastSealed {
+    fn from(signed: &Signed) -> Self {
+        Self { number: signed.statement.number, digest: signed.statement.digest_hex() }
+    }
 }
 
 /// A grant, as far as a batch is about it.

@@ -7,7 +7,7 @@
 //!
 //! Must not know who calls it when.
 
-use curfew_app::ports::{Clock as _, EffectError};
+use curfew_app::ports::{Clock as _, EffectError, LedgerError};
 use curfew_domain::window::plus;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +16,10 @@ use crate::archive::{
     CHECKPOINTS, EVENTS, archived_at, checkpoint_key, checkpoint_number, events_after, public_key_key,
 };
 use crate::checkpoint::{BadCheckpoint, BadKey, BadSignature, Draft, PublicKey, Signed, Unsealable};
-use crate::ports::{ArchiveStore, AuditPorts, Bus as _, Notice, Publication, Put, Signer as _};
+use crate::ports::{
+    ArchiveStore, AuditPorts, Bus as _, Grants as _, LastSealed, Notice, Publication, Put, ReadError,
+    Signer as _,
+};
 
 /// How many objects are read at once.
 const READS_CONCURRENT: usize = 8;
@@ -100,6 +103,25 @@ pub enum NotSealed {
         /// Its key.
         key: String,
     },
+    /// The ledger did not say which checkpoint was the last, or could not remember one.
+    #[error("the ledger could not be asked which checkpoint was the last")]
+    Ledger(#[source] LedgerError),
+    /// What the ledger remembers of the last checkpoint can't be read.
+    #[error("what the ledger remembers of the last checkpoint can't be read: {0}")]
+    Memory(String),
+    /// The newest checkpoint of the archive does not follow from the one that the ledger remembers.
+    #[error(
+        "the ledger remembers checkpoint {number} ({digest}), and the archive's newest is {newest}: newer ones were hidden or \
+         replaced; nothing is sealed on top of that. Look for delete markers among the versions under `checkpoints/`"
+    )]
+    RolledBack {
+        /// Its number.
+        number: u64,
+        /// Its digest.
+        digest: String,
+        /// What the archive has: number and digest, or that there is none.
+        newest: String,
+    },
     /// An object is not one of the period.
     #[error("the archive can't be sealed")]
     Unsealable(#[source] Unsealable),
@@ -111,8 +133,14 @@ impl NotSealed {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Archive(error) | Self::Signer(error) => !error.is_settled(),
+            Self::Ledger(error) => error.retryable,
             Self::Gone { .. } => true,
-            Self::Key(_) | Self::Signature(_) | Self::Last { .. } | Self::Unsealable(_) => false,
+            Self::Key(_)
+            | Self::Signature(_)
+            | Self::Last { .. }
+            | Self::Memory(_)
+            | Self::RolledBack { .. }
+            | Self::Unsealable(_) => false,
         }
     }
 }
@@ -123,6 +151,7 @@ impl NotSealed {
 /// [`NotSealed`]. What was sealed before stays so; the next call goes on from there.
 pub async fn seal<P: AuditPorts>(ports: &P, settings: &SealSettings) -> Result<Sealed, NotSealed> {
     let mut last = last(ports.archive()).await?;
+    recall(ports, last.as_ref()).await?;
     let began_at = ports.clock().now();
     let target = plus(began_at, -settings.margin);
     let mut checkpoints = Vec::new();
@@ -150,6 +179,7 @@ pub async fn seal<P: AuditPorts>(ports: &P, settings: &SealSettings) -> Result<S
         if !write(ports.archive(), &signed).await? {
             break;
         }
+        ports.grants().remember_sealed(&LastSealed::from(&signed)).await.map_err(NotSealed::Ledger)?;
         untold = untold.or(tell(ports, &signed).await);
         checkpoints.push(Checkpoint::from(&signed));
         last = Some(signed);
@@ -216,6 +246,43 @@ async fn last<A: ArchiveStore>(archive: &A) -> Result<Option<Signed>, NotSealed>
     let bytes = bytes.ok_or_else(|| NotSealed::Gone { key: key.clone() })?;
     let signed = Signed::from_bytes(&bytes).map_err(|source| NotSealed::Last { key, source })?;
     Ok(Some(signed))
+}
+
+/// Compares the newest checkpoint that the archive lists with the one that the ledger remembers. Whoever can hide objects
+/// behind delete markers could otherwise have a shorter past sealed, and signed by the right key.
+///
+/// The archive may be ahead by one: whoever wrote that died before it was remembered.
+async fn recall<P: AuditPorts>(ports: &P, newest: Option<&Signed>) -> Result<(), NotSealed> {
+    let remembered = ports.grants().last_sealed().await.map_err(|error| match error {
+        ReadError::Unreadable(why) => NotSealed::Memory(why),
+        ReadError::Failed(error) => NotSealed::Ledger(error),
+    })?;
+    let Some(newest) = newest else {
+        return remembered.map_or(Ok(()), |remembered| Err(rolled_back(remembered, None)));
+    };
+    let there = LastSealed::from(newest);
+    match remembered {
+        Some(remembered) if remembered == there => return Ok(()),
+        Some(remembered) => {
+            let follows = remembered.number.checked_add(1) == Some(there.number)
+                && newest.statement.previous == remembered.digest;
+            if !follows {
+                return Err(rolled_back(remembered, Some(there)));
+            }
+        }
+        // The first version of Curfew that remembers finds an archive that was sealed before.
+        None => {}
+    }
+    ports.grants().remember_sealed(&there).await.map_err(NotSealed::Ledger)
+}
+
+fn rolled_back(remembered: LastSealed, newest: Option<LastSealed>) -> NotSealed {
+    let LastSealed { number, digest } = remembered;
+    let newest = match newest {
+        Some(LastSealed { number, digest }) => format!("checkpoint {number} ({digest})"),
+        None => "none".to_owned(),
+    };
+    NotSealed::RolledBack { number, digest, newest }
 }
 
 /// What a checkpoint is to seal.

@@ -266,7 +266,8 @@ mod tests {
         let order = json!({ "reason": "over", "operator": "olga" });
         let mut opened = order.clone();
         opened["widgetContext"] = json!({ "params": order, "forms": { "all": {} } });
-        let problems = read(&opened).2;
+        let mut problems = read(&opened).2;
+        problems.sort();
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(
             problems[0].starts_with("`operator` is a parameter of the dashboard's widget"),

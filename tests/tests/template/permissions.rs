@@ -144,6 +144,7 @@ fn each_function_may_do_what_it_is_for_and_no_more() {
         "dynamodb:GetShardIterator",
         "dynamodb:ListStreams",
         "dynamodb:Query",
+        "dynamodb:UpdateItem",
         "events:PutEvents",
         "kms:Decrypt",
         "kms:DescribeKey",
@@ -192,22 +193,30 @@ fn each_function_reads_the_part_of_the_ledger_that_it_is_for() {
             assert_eq!((*role, &statement.body["Resource"]), ("ConsoleRole", &only), "{}", statement.sid);
         }
     }
-    for (role, sid, keys) in [
-        ("ConsoleRole", "ReadOneGrant", json!("GRANT#*")),
-        ("AuditRole", "ReadEvents", json!(["GRANT#*", "TICKET#*"])),
+    let (like, equal) = ("ForAllValues:StringLike", "ForAllValues:StringEquals");
+    for (role, expected) in [
+        ("ConsoleRole", vec![("ReadOneGrant", like, json!("GRANT#*"))]),
+        (
+            "AuditRole",
+            vec![
+                ("ReadEvents", like, json!(["GRANT#*", "TICKET#*", "ARCHIVE"])),
+                ("RememberTheNewestCheckpoint", equal, json!(["ARCHIVE"])),
+            ],
+        ),
     ] {
-        let on_the_table: Vec<_> = roles[role]
+        let on_the_table = roles[role]
             .iter()
             .filter(|statement| statement.body["Resource"] == json!({ "Fn::GetAtt": "Ledger.Arn" }))
-            .collect();
-        let [only] = on_the_table.as_slice() else { panic!("{role}: one statement: {on_the_table:?}") };
-        assert_eq!(only.sid, sid);
+            .map(|statement| (statement.sid, statement.body["Condition"].clone()));
         // `ForAllValues` holds where there is none; so there must be some.
-        let wanted = json!({
-            "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys },
-            "Null": { "dynamodb:LeadingKeys": false },
+        let expected = expected.into_iter().map(|(sid, operator, keys)| {
+            let condition = json!({
+                operator: { "dynamodb:LeadingKeys": keys },
+                "Null": { "dynamodb:LeadingKeys": false },
+            });
+            (sid, condition)
         });
-        assert_eq!(only.body["Condition"], wanted, "{role}");
+        assert_eq!(on_the_table.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{role}");
     }
 }
 

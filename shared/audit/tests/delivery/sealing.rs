@@ -170,6 +170,79 @@ fn without_time_left_one_checkpoint_is_made_and_the_next_call_goes_on() {
     assert_eq!(sealed(&stage).checkpoints, []);
 }
 
+/// Objects can be hidden behind delete markers. A shorter past is not sealed as if it were the whole.
+#[test]
+fn on_top_of_a_past_that_was_rolled_back_nothing_is_sealed() {
+    let hour = SignedDuration::from_hours(1);
+    let thrice = || {
+        let stage = Stage::new(START);
+        for _ in 0..3 {
+            assert_eq!(sealed(&stage).checkpoints.len(), 1);
+            stage.advance(hour);
+        }
+        stage
+    };
+    let another = {
+        let stage = Stage::new(START);
+        archive(&stage, "CHG-9");
+        stage.advance(MARGIN);
+        sealed(&stage);
+        stage.outside().objects[&checkpoint_key(1)].clone()
+    };
+    for (hidden, replaced) in
+        [(vec![3], None), (vec![2, 3], None), (vec![1, 2, 3], None), (vec![2, 3], Some(another))]
+    {
+        let stage = thrice();
+        for number in &hidden {
+            stage.outside().objects.remove(&checkpoint_key(*number));
+        }
+        if let Some(another) = replaced {
+            stage.outside().objects.insert(checkpoint_key(1), another);
+        }
+        let before = stage.outside().objects.clone();
+        let refused = seal_by(&stage, &seal_settings(), fine).unwrap_err();
+        assert!(matches!(&refused, NotSealed::RolledBack { number: 3, .. }), "{hidden:?}: {refused}");
+        assert!(!refused.is_retryable());
+        assert_eq!(stage.outside().objects, before, "{hidden:?}");
+    }
+    // One that was replaced by another of its number.
+    let stage = thrice();
+    let mut other = stage.outside().sealed.clone().unwrap();
+    other.digest = "0".repeat(64);
+    stage.outside().sealed = Some(other);
+    assert!(matches!(seal_by(&stage, &seal_settings(), fine), Err(NotSealed::RolledBack { .. })));
+}
+
+#[test]
+fn a_checkpoint_that_was_written_and_not_remembered_is_made_up_for() {
+    let stage = Stage::new(START);
+    sealed(&stage);
+    let first = stage.outside().sealed.clone().unwrap();
+    assert_eq!((first.number, &first.digest), (1, &checkpoint(&stage, 1).statement.digest_hex()));
+    for failing in ["remember_sealed", "last_sealed"] {
+        stage.advance(SignedDuration::from_hours(1));
+        let before = stage.outside().sealed.clone();
+        let failed =
+            seal_by(
+                &stage,
+                &seal_settings(),
+                |name, _| {
+                    if name == failing { Fate::LostRequest } else { Fate::Done }
+                },
+            );
+        assert!(failed.as_ref().is_err_and(NotSealed::is_retryable), "{failed:?}");
+        assert_eq!(stage.outside().sealed, before);
+    }
+    // The second is there and the ledger does not know it; the third is sealed on top of both.
+    assert!(stage.outside().objects.contains_key(&checkpoint_key(2)));
+    assert_eq!(sealed(&stage).checkpoints[0].number, 3);
+    assert_eq!(stage.outside().sealed.as_ref().map(|sealed| sealed.number), Some(3));
+    // An archive from before anything was remembered.
+    stage.outside().sealed = None;
+    assert_eq!(sealed(&stage).checkpoints, []);
+    assert_eq!(stage.outside().sealed.as_ref().map(|sealed| sealed.number), Some(3));
+}
+
 /// Years of checkpoints are not read through for the last one.
 #[test]
 fn the_newest_of_many_checkpoints_is_found_in_few_looks() {
@@ -183,6 +256,7 @@ fn the_newest_of_many_checkpoints_is_found_in_few_looks() {
             outside.objects.insert(checkpoint_key(number), b"not read".to_vec());
         }
         outside.objects.insert(checkpoint_key(count), newest.clone());
+        outside.sealed = None;
         drop(outside);
         let mut looks = 0;
         let report = seal_by(&stage, &seal_settings(), |name, _| {
@@ -223,6 +297,7 @@ fn of_two_that_seal_one_does_and_a_lost_answer_does_not_hide_that() {
     assert_eq!(again.unwrap().checkpoints.len(), 1);
     // But not what somebody else has sealed differently.
     stage.outside().objects.remove(&checkpoint_key(1));
+    stage.outside().sealed = None;
     let mut put = 0;
     let again = seal_by(&stage, &seal_settings(), |name, _| {
         put += usize::from(name == "put");

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use curfew_app::ports::{Clock, DeniedRequest, EffectError, Failure, LedgerError};
 use curfew_audit::deliver::{Arrival, Content};
 use curfew_audit::ports::{
-    ArchiveStore, AuditPorts, Bus, DeadLetter, DeadLetters, Grants, Notice, Page, Publication, Put,
-    ReadError, Signer, Story, Written,
+    ArchiveStore, AuditPorts, Bus, DeadLetter, DeadLetters, Grants, LastSealed, Notice, Page, Publication,
+    Put, ReadError, Signer, Story, Written,
 };
 use curfew_domain::ids::{GrantId, Source, TicketId};
 use curfew_testkit::Task;
@@ -31,6 +31,8 @@ pub(crate) struct Outside {
     pub(crate) edited: BTreeMap<(GrantId, u32), String>,
     /// Grants whose item can't be read.
     pub(crate) unreadable: BTreeSet<GrantId>,
+    /// What the ledger remembers of the newest checkpoint.
+    pub(crate) sealed: Option<LastSealed>,
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
     pub(crate) bus: Vec<Notice>,
     /// How many notices each call of the bus carried.
@@ -96,6 +98,7 @@ impl Stage {
             denials: Vec::new(),
             edited: BTreeMap::new(),
             unreadable: BTreeSet::new(),
+            sealed: None,
             objects: BTreeMap::new(),
             bus: Vec::new(),
             bus_calls: Vec::new(),
@@ -311,6 +314,23 @@ impl Grants for StagePorts {
             let of =
                 outside.denials.iter().filter(|denied| denied.source == source && denied.ticket == ticket);
             Ok(of.cloned().collect())
+        })
+        .await
+    }
+
+    async fn last_sealed(&self) -> Result<Option<LastSealed>, ReadError> {
+        self.call("last_sealed", ledger_unanswered(), |outside, _| Ok(outside.sealed.clone())).await
+    }
+
+    async fn remember_sealed(&self, newest: &LastSealed) -> Result<(), LedgerError> {
+        let newest = newest.clone();
+        let unanswered =
+            LedgerError { operation: "remember", message: "no answer".to_owned(), retryable: true };
+        self.call("remember_sealed", unanswered, move |outside, _| {
+            if outside.sealed.as_ref().is_none_or(|sealed| sealed.number < newest.number) {
+                outside.sealed = Some(newest);
+            }
+            Ok(())
         })
         .await
     }

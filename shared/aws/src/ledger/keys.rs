@@ -9,6 +9,7 @@
 //! | `TICKET#<ticket>` | `<source>#DENIED#<request digest>#<code>` | a request on it was denied |
 //! | `ATTACHMENT#<principal ARN>#<policy ARN>` | `HOLDERS` | who holds a shared attachment, who is leaving it, and marks of removals under way |
 //! | `DRIFT#<account>` | `LAP` | how far the drift lap over an account is |
+//! | `ARCHIVE` | `CHECKPOINT` | the newest checkpoint of the archive |
 //! | `DRIFT#<principal ARN>` | `STRAY#<policy name or ARN>` | something there that no grant accounts for |
 //!
 //! No identifier may contain `#` (the domain's constructors see to it), so no key can be mistaken for
@@ -30,6 +31,11 @@ pub(super) const SK: &str = "sk";
 pub(super) const STATE: &str = "STATE";
 /// The sort key of an attachment's holders.
 pub(super) const HOLDERS: &str = "HOLDERS";
+
+/// The partition of what is remembered of the archive.
+pub(super) const ARCHIVE: &str = "ARCHIVE";
+/// The sort key of its newest checkpoint.
+pub(super) const CHECKPOINT: &str = "CHECKPOINT";
 
 /// The sort key of an account's drift lap.
 pub(super) const LAP: &str = "LAP";

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use curfew_app::ports::{DeniedRequest, LedgerError};
 use curfew_audit::deliver::{Arrival, Content};
-use curfew_audit::ports::{Grants, ReadError, Story, Written};
+use curfew_audit::ports::{Grants, LastSealed, ReadError, Story, Written};
 use curfew_audit::record::Subject;
 use curfew_domain::event::OperatorName;
 use curfew_domain::ids::{
@@ -25,6 +25,8 @@ use super::{DynamoLedger, query};
 const WRITTEN: &str = "read a grant and its events for their records";
 const DENIAL: &str = "read a denial for its record";
 const DENIALS: &str = "read a ticket's denials";
+const SEALED: &str = "read which checkpoint was the last";
+const REMEMBER: &str = "remember a checkpoint";
 
 /// The `type` of an item that records a denial.
 pub(super) const DENIED: &str = "Denied";
@@ -207,6 +209,40 @@ impl Grants for DynamoLedger {
             .expression_attribute_values(":denials", item::text(keys::denial_prefix(source)))
             .consistent_read(true);
         query::all(self, query, DENIALS).await?.iter().map(denial_of).collect()
+    }
+
+    async fn last_sealed(&self) -> Result<Option<LastSealed>, ReadError> {
+        let item = self.item(SEALED, keys::ARCHIVE.to_owned(), keys::CHECKPOINT.to_owned()).await?;
+        let read = |item: Item| {
+            let number = item.get("number").and_then(|number| number.as_n().ok()?.parse().ok());
+            let digest = text_of(&item, "digest").map(str::to_owned);
+            let read = number.zip(digest).map(|(number, digest)| LastSealed { number, digest });
+            read.ok_or_else(|| ReadError::Unreadable(format!("{item:?} is no checkpoint")))
+        };
+        item.map(read).transpose()
+    }
+
+    async fn remember_sealed(&self, newest: &LastSealed) -> Result<(), LedgerError> {
+        let update = self
+            .client()
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(keys::ARCHIVE.to_owned(), keys::CHECKPOINT.to_owned())))
+            .update_expression("SET #number = :number, digest = :digest")
+            .condition_expression("attribute_not_exists(pk) OR #number < :number")
+            .expression_attribute_names("#number", "number")
+            .expression_attribute_values(":number", AttributeValue::N(newest.number.to_string()))
+            .expression_attribute_values(":digest", item::text(&newest.digest));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            // Somebody else has sealed more, or this is a second try.
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(self.failed(REMEMBER, &error)),
+        }
     }
 }
 

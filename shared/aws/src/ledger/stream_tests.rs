@@ -344,3 +344,32 @@ async fn a_story_has_what_is_written_and_not_what_a_claim_will_still_write() {
     assert_eq!(story.events, [event(1)]);
     assert_eq!(story.subject.principal.arn(), USER);
 }
+
+#[tokio::test]
+async fn the_newest_checkpoint_is_remembered_and_never_an_older_one() {
+    let sealed = LastSealed { number: 7, digest: "ab".repeat(32) };
+    let item = json!({ "Item": { "number": { "N": "7" }, "digest": { "S": sealed.digest } } });
+    let (there, script) = ledger([Reply::json(200, &item)]);
+    assert_eq!(there.last_sealed().await, Ok(Some(sealed.clone())));
+    let key = json!({ "pk": { "S": "ARCHIVE" }, "sk": { "S": "CHECKPOINT" } });
+    assert_eq!(script.one().json()["Key"], key);
+    assert_eq!(script.one().json()["ConsistentRead"], true);
+    let (nothing, _) = ledger([Reply::json(200, &json!({}))]);
+    assert_eq!(nothing.last_sealed().await, Ok(None));
+    for damaged in
+        [json!({ "number": { "S": "7" }, "digest": { "S": "ab" } }), json!({ "number": { "N": "7" } })]
+    {
+        let (ledger, _) = ledger([Reply::json(200, &json!({ "Item": damaged }))]);
+        assert!(matches!(ledger.last_sealed().await, Err(ReadError::Unreadable(_))), "{damaged}");
+    }
+
+    let (ours, script) = ledger([Reply::json(200, &json!({}))]);
+    assert_eq!(ours.remember_sealed(&sealed).await, Ok(()));
+    let sent = script.one().json();
+    assert_eq!((&sent["Key"], &sent["ExpressionAttributeValues"][":number"]), (&key, &json!({ "N": "7" })));
+    assert_eq!(sent["ConditionExpression"], "attribute_not_exists(pk) OR #number < :number");
+    let (behind, _) = ledger([Reply::json_error(400, "ConditionalCheckFailedException")]);
+    assert_eq!(behind.remember_sealed(&sealed).await, Ok(()), "somebody has sealed more");
+    let (denied, _) = ledger([Reply::json_error(400, "AccessDeniedException")]);
+    assert!(denied.remember_sealed(&sealed).await.is_err());
+}
