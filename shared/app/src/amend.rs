@@ -173,7 +173,16 @@ fn changed(opened: Opened, previous_end: Timestamp) -> Opened {
 pub(crate) async fn resume<P: Ports>(ports: &P, grant: Grant, actor: Actor) -> Result<Opened, LedgerError> {
     match ports.vouch(&grant) {
         Vouch::Given => {}
-        Vouch::Otherwise(why) => return close(ports, grant, not_given(why), actor).await,
+        Vouch::Otherwise(why) => {
+            let id = grant.id();
+            tracing::error!(
+                grant.id = %id,
+                why,
+                "grant {id} is ended: the ledger says that it was changed to what the catalog does not give; unless the \
+                 catalog has just been changed, find out who wrote that (CloudTrail, data events of the table)"
+            );
+            return close(ports, grant, not_given(why), actor).await;
+        }
         Vouch::Unknown(reason) => return Ok(Opened::Retry { reason, grant: Some(Box::new(grant)) }),
     }
     let lease_until = ports.invocation().lease_until;

@@ -364,7 +364,11 @@ async fn respond<P: Ports>(
             return Ok(finding);
         }
         // What the catalog does not give is not put back on the ledger's word alone.
-        (DriftResponse::Restore, Vouch::Otherwise(_)) => DriftResponse::Close,
+        (DriftResponse::Restore, Vouch::Otherwise(why)) => {
+            let id = stored.grant.id();
+            tracing::warn!(grant.id = %id, why, "grant {id} is ended and not restored: the catalog does not give it so");
+            DriftResponse::Close
+        }
         (response, _) => response,
     };
     let found = find(ports, drift, response);
