@@ -115,7 +115,8 @@ impl Page {
             command.iter().skip(1).filter(|word| *word != "--filter-pattern" && Some(*word) != pattern);
         let called = world.command_line(ACCOUNT).call(sent.chain(&here)).await;
         let mut answer = called.unwrap_or_else(|error| panic!("{}: {shown}: {error}", self.name));
-        if let (Some(pattern), Some(events)) = (pattern, answer["events"].as_array_mut()) {
+        let events = answer.get_mut("events").and_then(Value::as_array_mut);
+        if let (Some(pattern), Some(events)) = (pattern, events) {
             let found =
                 |event: &Value| event["message"].as_str().is_some_and(|line| is_found_by(pattern, line));
             events.retain(found);
